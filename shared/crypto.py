@@ -1,0 +1,78 @@
+"""Identity numbers at rest: encrypted to be read back, hashed under a key to be found (law 8)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import unicodedata
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE: Final = 12
+_VERSION: Final = b"\x01"
+
+
+class CryptoError(ValueError):
+    """A key or a ciphertext that cannot be used. Never carries the value."""
+
+
+def _key(encoded: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        raise CryptoError("a key must be base64 of 32 bytes") from None
+    if len(key) != 32:
+        raise CryptoError("a key must be base64 of 32 bytes")
+    return key
+
+
+class FieldCipher:
+    """AES-256-GCM per value: version byte, random nonce, ciphertext with tag.
+
+    Args:
+        key: base64 of 32 bytes.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._aead = AESGCM(_key(key))
+
+    def encrypt(self, value: str, context: str = "") -> bytes:
+        """Encrypt. `context` (a table or id) is authenticated: a value moved elsewhere does not decrypt."""
+        nonce = os.urandom(_NONCE)
+        return _VERSION + nonce + self._aead.encrypt(nonce, value.encode(), context.encode())
+
+    def decrypt(self, stored: bytes, context: str = "") -> str:
+        """The value.
+
+        Raises:
+            CryptoError: other key, other context, or changed bytes.
+        """
+        if stored[:1] != _VERSION:
+            raise CryptoError("unknown ciphertext version")
+        try:
+            plain = self._aead.decrypt(stored[1 : 1 + _NONCE], stored[1 + _NONCE :], context.encode())
+        except InvalidTag:
+            raise CryptoError("this value was not encrypted with this key and context") from None
+        return plain.decode()
+
+
+class KeyedHash:
+    """HMAC-SHA256 of a normalised value: equal values are found without being readable.
+
+    Args:
+        key: base64 of 32 bytes, not the cipher's.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = _key(key)
+
+    def digest(self, value: str, kind: str = "") -> bytes:
+        """32 bytes; spaces, dashes, case and width do not matter. `kind` keeps types of identifier apart."""
+        normal = unicodedata.normalize("NFKC", value).casefold()
+        normal = "".join(character for character in normal if not character.isspace() and character not in "-./")
+        return hmac.new(self._key, f"{kind}\x00{normal}".encode(), hashlib.sha256).digest()

