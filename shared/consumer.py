@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.bus.port import Delivery, Subscriber
 from shared.contracts import EVENTS, EventPayload
-from shared.db import is_transient, rows_from_json
+from shared.db import is_transient
 from shared.service import Context
 from shared.tables import inbox_consumed, inbox_table, parked_event
 from shared.telemetry import get_logger, mask, span
@@ -51,6 +51,17 @@ class Received(Generic[P]):
     occurred_at: datetime
     traceparent: str | None
 
+
+_CLAIM: Final = text(
+    # Sorted, so that two consumers with overlapping batches cannot deadlock. Answers with the ids that were claimed
+    # before: mostly none, so nothing is fetched for the new ones.
+    "WITH incoming AS MATERIALIZED ("
+    "  SELECT event_id, topic FROM unnest(CAST(:ids AS uuid[]), CAST(:topics AS text[])) AS i(event_id, topic)),"
+    " claimed AS ("
+    "  INSERT INTO inbox (event_id, topic) SELECT event_id, topic FROM incoming ORDER BY event_id"
+    "  ON CONFLICT DO NOTHING RETURNING event_id)"
+    " SELECT event_id FROM incoming EXCEPT SELECT event_id FROM claimed"
+)
 
 Handler = Callable[[Context, AsyncSession, Sequence[Received[Any]]], Awaitable[None]]
 Reset = Callable[[Context, AsyncSession], Awaitable[None]]
@@ -212,23 +223,11 @@ class Consumer:
 
     async def _claim(self, session: AsyncSession, deliveries: Sequence[Delivery]) -> set[UUID]:
         """Claim these event ids; the ones that were not claimed before."""
-        rows = [
-            {"event_id": str(delivery.event.id), "topic": delivery.topic} for delivery in deliveries if delivery.event
-        ]
-        if not rows:
+        topics = {delivery.event.id: delivery.topic for delivery in deliveries if delivery.event}
+        if not topics:
             return set()
-        incoming = rows_from_json(inbox_table, ["event_id", "topic"])
-        # Sorted, so that two consumers with overlapping batches cannot deadlock.
-        claim = (
-            pg_insert(inbox_table)
-            .from_select(
-                ["event_id", "topic"],
-                select(incoming.c.event_id, incoming.c.topic).distinct().order_by(incoming.c.event_id),
-            )
-            .on_conflict_do_nothing()
-            .returning(inbox_table.c.event_id)
-        )
-        return set((await session.execute(claim, {"rows": rows})).scalars())
+        known = await session.execute(_CLAIM, {"ids": list(topics), "topics": list(topics.values())})
+        return set(topics).difference(UUID(bytes=row.bytes) for row in known.scalars())
 
     async def _park_alone(self, delivery: Delivery, error: Exception) -> None:
         """Park the one event that its handler could not take."""

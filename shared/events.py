@@ -19,6 +19,8 @@ CONTENT_TYPE: Final = "application/json"
 MAX_DATA_BYTES: Final = 900_000
 """Largest payload, in bytes. Brokers refuse messages above one mebibyte, so a larger one could never be delivered."""
 
+_JSON: Final = CONTENT_TYPE.encode()
+
 Headers = list[tuple[str, bytes]]
 
 
@@ -36,7 +38,7 @@ def _constant_headers(source: str, event_type: str) -> tuple[tuple[str, bytes], 
         ("ce_specversion", b"1.0"),
         ("ce_source", source.encode()),
         ("ce_type", event_type.encode()),
-        ("content-type", CONTENT_TYPE.encode()),
+        ("content-type", _JSON),
     )
 
 
@@ -92,63 +94,71 @@ class Event:
             MalformedEvent: it has no key or value, lacks an attribute, or an attribute does not parse.
         """
         found = dict(headers)
-        if key is None or not key:
-            raise MalformedEvent("the message has no key")
-        if value is None or not value:
-            raise MalformedEvent("the message has no value")
-        if _text(found, "ce_specversion") != "1.0":
-            raise MalformedEvent("ce_specversion is not 1.0")
-        content_type = found.get("content-type")
-        if content_type is not None and not content_type.lower().startswith(b"application/json"):
-            raise MalformedEvent("content-type is not application/json")
         try:
-            text_key = key.decode()
-        except UnicodeDecodeError:
-            raise MalformedEvent("the key is not UTF-8") from None
-        partition_key = found.get("ce_partitionkey")
-        if partition_key is not None and partition_key != key:
-            raise MalformedEvent("ce_partitionkey differs from the key")
-        return cls(
-            id=_identifier(_text(found, "ce_id")),
-            type=_text(found, "ce_type"),
-            source=_text(found, "ce_source"),
-            topic=topic,
-            key=text_key,
-            time=_instant(_text(found, "ce_time")),
-            data=value,
-            traceparent=_optional_text(found, "ce_traceparent") or _optional_text(found, "traceparent"),
-        )
+            time = datetime.fromisoformat(found["ce_time"].decode())  # type: ignore[union-attr]  # None: see below
+            trace = found.get("ce_traceparent") or found.get("traceparent")
+            if (
+                key
+                and value
+                and found["ce_specversion"] == b"1.0"
+                and found["ce_type"]
+                and found["ce_source"]
+                and found.get("ce_partitionkey", key) == key
+                and found.get("content-type", _JSON)[:16].lower() == _JSON  # type: ignore[index]
+                and time.tzinfo is not None
+            ):
+                return cls(
+                    id=UUID(found["ce_id"].decode()),  # type: ignore[union-attr]
+                    type=found["ce_type"].decode(),
+                    source=found["ce_source"].decode(),
+                    topic=topic,
+                    key=key.decode(),
+                    time=time if time.tzinfo is UTC else time.astimezone(UTC),
+                    data=value,
+                    traceparent=trace.decode() if trace else None,
+                )
+        except (KeyError, ValueError, AttributeError, TypeError) as error:
+            # Reading is on the path of every event; what is wrong is found out only when something is.
+            raise MalformedEvent(_fault(key, value, found)) from error
+        raise MalformedEvent(_fault(key, value, found))
 
 
-def _optional_text(headers: dict[str, bytes | None], name: str) -> str | None:
-    value = headers.get(name)
+def _fault(key: bytes | None, value: bytes | None, headers: dict[str, bytes | None]) -> str:
+    """Which part of a message that could not be read is wrong."""
+    if not key:
+        return "the message has no key"
     if not value:
-        return None
+        return "the message has no value"
+    for name in ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time"):
+        if not headers.get(name):
+            return f"{name} is missing"
+    for name, text in {"the key": key, **headers}.items():
+        if text is not None and not _is_utf8(text):
+            return f"{name} is not UTF-8"
+    if headers["ce_specversion"] != b"1.0":
+        return "ce_specversion is not 1.0"
+    if headers.get("ce_partitionkey", key) != key:
+        return "ce_partitionkey differs from the key"
+    if not (headers.get("content-type", _JSON) or b"").lower().startswith(_JSON):
+        return "content-type is not application/json"
+    return _fault_of_values((headers["ce_id"] or b"").decode(), (headers["ce_time"] or b"").decode())
+
+
+def _fault_of_values(identifier: str, time: str) -> str:
     try:
-        return value.decode()
+        UUID(identifier)
+    except ValueError:
+        return "ce_id is not a UUID"
+    try:
+        instant = datetime.fromisoformat(time)
+    except ValueError:
+        return "ce_time is not an RFC 3339 time"
+    return "ce_time has no offset from UTC" if instant.tzinfo is None else "a header cannot be read"
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
     except UnicodeDecodeError:
-        raise MalformedEvent(f"{name} is not UTF-8") from None
-
-
-def _text(headers: dict[str, bytes | None], name: str) -> str:
-    text = _optional_text(headers, name)
-    if text is None:
-        raise MalformedEvent(f"{name} is missing")
-    return text
-
-
-def _identifier(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise MalformedEvent("ce_id is not a UUID") from None
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise MalformedEvent("ce_time is not an RFC 3339 time") from None
-    if instant.tzinfo is None:
-        raise MalformedEvent("ce_time has no offset from UTC")
-    return instant.astimezone(UTC)
+        return False
+    return True

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 
 import anyio
+import asyncpg
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from shared.clock import Clock
+from shared.crypto import FieldCipher
 from shared.db import is_retryable, is_transient, sqlstate
 from shared.errors import (
     PROBLEM_JSON,
@@ -34,6 +36,7 @@ from shared.errors import (
     FieldError,
     IdempotencyKeyReused,
     Invalid,
+    PayloadTooLarge,
     Problem,
     Unavailable,
 )
@@ -47,31 +50,46 @@ MAX_KEY_LENGTH: Final = 200
 MAX_STORED_BODY: Final = 1 << 20
 """Answers are small documents; a larger one to a request with an Idempotency-Key is a defect of the endpoint."""
 
+MAX_KEYED_BODY: Final = 8 << 20
+"""An Idempotency-Key remembers the hash of the whole body, so the body must be held whole: at most so many bytes."""
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class TransactionalRoute(APIRoute):
     """A route whose endpoint runs in one transaction that is committed before the answer is sent.
 
-    An endpoint that reads its body as a stream says so with `openapi_extra={"x-streamed-body": True}`: it is neither
-    run again after a deadlock nor kept under an Idempotency-Key.
+    An endpoint that reads its body as a stream sets `request.state.body_was_streamed`: it is not run again after a
+    deadlock, since its input is gone.
     """
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, wrapped."""
         endpoint = super().get_route_handler()
-        streamed = bool((self.openapi_extra or {}).get("x-streamed-body"))
 
         async def handle(request: Request) -> Response:
             key = request.headers.get("idempotency-key") if request.method in {"POST", "PUT", "PATCH"} else None
             if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
                 raise BadRequest(f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} characters.")
-            if key is not None and streamed:
-                raise BadRequest("Leave out Idempotency-Key: what this endpoint takes in is idempotent row by row.")
-            request.state.body_is_streamed = streamed
+            if key is not None and not _has_small_body(request):
+                raise KeyNeedsSmallBody("Leave the key out: large files are idempotent row by row.")
             return await _run(request, endpoint, key)
 
         return handle
+
+
+class KeyNeedsSmallBody(PayloadTooLarge):
+    """The body is too large, or of unknown length, to be hashed before it is read."""
+
+    code = "idempotency_key_needs_small_body"
+    title = "An Idempotency-Key goes with small bodies only"
+
+
+def _has_small_body(request: Request) -> bool:
+    length = request.headers.get("content-length")
+    if length is None:
+        return "transfer-encoding" not in request.headers
+    return length.isdecimal() and int(length) <= MAX_KEYED_BODY
 
 
 async def _run(request: Request, endpoint: Handler, key: str | None) -> Response:
@@ -88,11 +106,16 @@ async def _run(request: Request, endpoint: Handler, key: str | None) -> Response
             return answer
         except DBAPIError as error:
             await _rollback(session)
-            streamed = request.state.body_is_streamed
+            streamed = getattr(request.state, "body_was_streamed", False)
             if is_retryable(error) and attempt < MAX_ATTEMPTS and not streamed:
                 await anyio.sleep(random.uniform(0.005, 0.05) * attempt)  # noqa: S311 spread, not secrecy
                 continue
             raise _as_problem(error) from error
+        except (ConnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # While connecting, the driver's errors come as they are: the database is away or starting up.
+            if not is_transient(error):
+                raise
+            raise _database_away() from error
         except PoolTimeout as error:
             raise Unavailable("Too many requests at once: try again.", headers={"Retry-After": "1"}) from error
         finally:
@@ -115,12 +138,16 @@ async def _close(session: AsyncSession) -> None:
             log.warning("close_failed_connection_lost")
 
 
+def _database_away() -> Problem:
+    return Unavailable(
+        "The database did not take this now: nothing was changed. Try again.", headers={"Retry-After": "1"}
+    )
+
+
 def _as_problem(error: DBAPIError) -> Problem:
     state = sqlstate(error) or ""
     if is_transient(error) or is_retryable(error):
-        return Unavailable(
-            "The database did not take this now: nothing was changed. Try again.", headers={"Retry-After": "1"}
-        )
+        return _database_away()
     if state == "57014":
         return Unavailable("This took too long and was stopped: nothing was changed.", headers={"Retry-After": "5"})
     if isinstance(error, IntegrityError) and state == "23505":
@@ -148,7 +175,7 @@ async def _answer_once(request: Request, endpoint: Handler, session: AsyncSessio
     )
     # A second request with the key waits here until the first one's transaction ends.
     if (await session.execute(claim)).first() is None:
-        return await _first_answer(session, principal.subject, key, fingerprint)
+        return await _first_answer(session, _sealer(request), principal.subject, key, fingerprint)
     answer = await endpoint(request)
     if answer.status_code < 400:
         body = bytes(getattr(answer, "body", b""))
@@ -162,12 +189,30 @@ async def _answer_once(request: Request, endpoint: Handler, session: AsyncSessio
         await session.execute(
             update(idempotency_key)
             .where(idempotency_key.c.subject == principal.subject, idempotency_key.c.key == key)
-            .values(status=answer.status_code, headers=headers, body=body)
+            .values(status=answer.status_code, headers=headers, body=_sealer(request).seal(body))
         )
     return answer
 
 
-async def _first_answer(session: AsyncSession, subject: str, key: str, fingerprint: bytes) -> Response:
+class _Sealer:
+    """Stored answers may hold what is shown once (a receipt code): encrypted where the service has a key."""
+
+    def __init__(self, key: str | None) -> None:
+        self._cipher = FieldCipher(key) if key else None
+
+    def seal(self, body: bytes) -> bytes:
+        return self._cipher.encrypt(body.decode(), "idempotency_key") if self._cipher else body
+
+    def open(self, stored: bytes) -> bytes:
+        return self._cipher.decrypt(stored, "idempotency_key").encode() if self._cipher else stored
+
+
+def _sealer(request: Request) -> _Sealer:
+    key = request.app.state.context.settings.encryption_key
+    return _Sealer(key.get_secret_value() if key else None)
+
+
+async def _first_answer(session: AsyncSession, sealer: _Sealer, subject: str, key: str, fingerprint: bytes) -> Response:
     stored = (
         await session.execute(
             select(idempotency_key).where(idempotency_key.c.subject == subject, idempotency_key.c.key == key)
@@ -179,7 +224,7 @@ async def _first_answer(session: AsyncSession, subject: str, key: str, fingerpri
     if bytes(stored.request_hash) != fingerprint:
         raise IdempotencyKeyReused("Use a new Idempotency-Key for a new request.")
     return Response(
-        bytes(stored.body),
+        sealer.open(bytes(stored.body)),
         stored.status,
         {**stored.headers, "Idempotent-Replayed": "true"},
         stored.headers.get("content-type"),

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     inbox_retention_days: int = Field(default=30, ge=1)
     """How long a claimed event id is remembered: longer than the broker keeps events."""
 
+    encryption_key: SecretStr | None = None
+    """AES-256 key, base64 of 32 bytes. Services that hold personal data require it; answers kept under an
+    Idempotency-Key are encrypted with it where it is given."""
+
     @property
     def schema_name(self) -> str:
         """The schema in force."""

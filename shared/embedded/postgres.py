@@ -29,6 +29,8 @@ from shared.embedded.provision import BUS_ROLE, DATABASE, provision_statements, 
 
 SUPERUSER = "postgres"
 _ACCOUNT = "samaki-postgres"
+_ORIGIN = ".origin"
+"""Beside a moved cluster: the file that names the directory it belongs to."""
 _SETTINGS = {
     "listen_addresses": ports.HOST,
     "unix_socket_directories": "",
@@ -159,7 +161,9 @@ class EmbeddedPostgres:
             if not self._process.wait(5.0):
                 self.kill()
         if self.data_dir.exists():
-            shutil.rmtree(self._pgdata(), ignore_errors=True)
+            pgdata = self._pgdata()
+            shutil.rmtree(pgdata, ignore_errors=True)
+            pgdata.with_suffix(_ORIGIN).unlink(missing_ok=True)
             shutil.rmtree(self.data_dir, ignore_errors=True)
 
     def _choose_port(self) -> int:
@@ -191,7 +195,7 @@ class EmbeddedPostgres:
         if (pgdata / "PG_VERSION").exists():
             return pgdata
         if user is not None and not _reachable(self.data_dir, user):
-            pgdata = _reachable_home(self.data_dir) / hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:16]
+            pgdata = _moved(self.data_dir)
             (self.data_dir / "pgdata.path").write_text(str(pgdata))
         shutil.rmtree(pgdata, ignore_errors=True)  # an initialisation that was interrupted
         template = _template()
@@ -320,6 +324,18 @@ def _reachable_home(wanted: Path) -> Path:
     if home.stat().st_uid != os.geteuid():
         raise PermissionError(f"{home} belongs to another user")
     return home
+
+
+def _moved(data_dir: Path) -> Path:
+    """Where the cluster of an unreachable directory is kept; those whose directory is gone are cleared away."""
+    home = _reachable_home(data_dir)
+    for origin in home.glob(f"*{_ORIGIN}"):
+        if not Path(origin.read_text()).exists():
+            shutil.rmtree(origin.with_suffix(""), ignore_errors=True)
+            origin.unlink(missing_ok=True)
+    pgdata = home / hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
+    pgdata.with_suffix(_ORIGIN).write_text(str(data_dir))
+    return pgdata
 
 
 def _binaries(user: SystemUser | None) -> Path:

@@ -147,12 +147,9 @@ class ManagedProcess:
     @property
     def running(self) -> bool:
         """Whether the process is alive (a zombie is not)."""
-        if self._process is None or (self._child is not None and self._child.poll() is not None):
-            return False
-        try:
-            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        if self._child is not None:
+            return self._child.poll() is None
+        return self._process is not None and _is_alive(self._process)
 
     @property
     def exit_code(self) -> int | None:

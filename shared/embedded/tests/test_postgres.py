@@ -1,6 +1,8 @@
 """The embedded database: lives, crashes, recovers, and shows each service its own schema alone."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +101,21 @@ def test_stopping_closes_open_connections_in_order() -> None:
     with EmbeddedPostgres.temporary() as postgres:
         asyncio.run(interrupted(postgres))
         assert not postgres.running
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another account")
+def test_a_moved_cluster_whose_directory_was_deleted_is_cleared_away(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    abandoned = EmbeddedPostgres(closed / "abandoned", durable=False)
+    abandoned.start()
+    moved = Path((closed / "abandoned" / "pgdata.path").read_text())
+    abandoned.kill()
+    shutil.rmtree(closed / "abandoned")
+    assert moved.exists()
+    successor = EmbeddedPostgres(closed / "successor", durable=False)
+    try:
+        successor.start()
+        assert not moved.exists()
+    finally:
+        successor.destroy()

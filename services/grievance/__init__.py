@@ -1,0 +1,1 @@
+"""Grievance: who was left out. Cases, their deadlines and receipts, and holds on single payments."""

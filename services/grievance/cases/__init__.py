@@ -1,0 +1,1 @@
+"""What somebody complained about, who works on it, and until when."""

@@ -1,0 +1,182 @@
+"""HTTP of cases: `/grievance/v1/cases`. Actions need If-Match; each answers with the case's new ETag."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Response
+
+from services.grievance.cases import repository
+from services.grievance.cases.add_note import add_note
+from services.grievance.cases.assign_case import assign_case
+from services.grievance.cases.close_case import close_case
+from services.grievance.cases.errors import CaseInvalid, CaseNotFound, CaseStateConflict, OwnCase
+from services.grievance.cases.model import Case
+from services.grievance.cases.open_case import open_case
+from services.grievance.cases.reopen_case import reopen_case
+from services.grievance.cases.repository import CaseFilter
+from services.grievance.cases.resolve_case import resolve_case
+from services.grievance.cases.schemas import (
+    AddNote,
+    AssignCase,
+    CaseDetail,
+    CaseSummary,
+    Note,
+    OpenCase,
+    OpenedCase,
+    ReopenCase,
+    ResolveCase,
+)
+from services.grievance.cases.show_case import due_on_confirmed, show_case, summary_fields
+from services.grievance.cases.start_case import start_case
+from services.grievance.cases.states import CaseState, SubjectType
+from services.grievance.permissions import CaseOpen, CaseRead, CaseWork
+from services.grievance.resources import DeskDep
+from shared.contracts.base import PlaceCode
+from shared.errors import BadRequest, OutsideArea, PreconditionFailed, PreconditionRequired, responses
+from shared.etag import IfMatch, etag
+from shared.http import ClockDep, Router, SessionDep
+from shared.pagination import Page, PageParams, Paging
+
+router = Router(prefix="/grievance/v1/cases", tags=["cases"])
+_SEEN = responses(CaseNotFound, OutsideArea, OwnCase)
+_ACTION = responses(CaseNotFound, OutsideArea, OwnCase, CaseStateConflict, PreconditionFailed, PreconditionRequired)
+
+
+@router.post("", status_code=201, responses=responses(CaseInvalid, OutsideArea))
+async def post_case(
+    body: OpenCase, response: Response, session: SessionDep, desk: DeskDep, clock: ClockDep, principal: CaseOpen
+) -> OpenedCase:
+    """Open a case. The receipt code in the answer is shown once: read it to the complainant."""
+    opened = await open_case(session, desk, clock, principal, body)
+    response.headers["ETag"] = etag(opened.case.version)
+    response.headers["Location"] = f"/grievance/v1/cases/{opened.case.id}"
+    return OpenedCase.model_validate(
+        {
+            **summary_fields(opened.case),
+            "receipt_code": opened.receipt_code,
+            "due_on_confirmed": due_on_confirmed(desk, opened.case),
+        }
+    )
+
+
+def _filter(
+    state: CaseState | None = None,
+    category: Annotated[str | None, Query(max_length=40)] = None,
+    assigned_to: Annotated[str | None, Query(max_length=200)] = None,
+    subject_type: SubjectType | None = None,
+    subject_id: UUID | None = None,
+    place_code: Annotated[PlaceCode | None, Query(description="The place and everything in it.")] = None,
+    due_until: date | None = None,
+) -> CaseFilter:
+    return CaseFilter(state, category, assigned_to, subject_type, subject_id, place_code, due_until)
+
+
+def _after(paging: PageParams) -> tuple[date, UUID] | None:
+    seen = paging.after()
+    if seen is None:
+        return None
+    try:
+        return date.fromisoformat(seen["due_on"]), UUID(seen["id"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BadRequest("Use the next_cursor of the page before, as it is.") from None
+
+
+@router.get("")
+async def get_cases(
+    session: SessionDep,
+    principal: CaseRead,
+    paging: Paging,
+    narrow: Annotated[CaseFilter, Depends(_filter)],
+) -> Page[CaseSummary]:
+    """Cases of the caller's area, those due first first; nothing that people wrote."""
+    rows = await repository.page(session, principal, narrow, after=_after(paging), fetch=paging.fetch)
+    kept, next_cursor = paging.cut(rows, repository.cursor)
+    return Page(items=[CaseSummary.model_validate(summary_fields(case)) for case in kept], next_cursor=next_cursor)
+
+
+@router.get("/{case_id}", responses=_SEEN)
+async def get_case(
+    case_id: UUID, response: Response, session: SessionDep, desk: DeskDep, clock: ClockDep, principal: CaseRead
+) -> CaseDetail:
+    """A case in full, with what happened to its payment."""
+    detail = await show_case(session, desk, clock, principal, case_id)
+    response.headers["ETag"] = etag(detail.version)
+    return detail
+
+
+@router.post("/{case_id}:assign", responses=_ACTION)
+async def post_assign(
+    case_id: UUID,
+    body: AssignCase,
+    version: IfMatch,
+    response: Response,
+    session: SessionDep,
+    clock: ClockDep,
+    principal: CaseWork,
+) -> CaseSummary:
+    """Give the case to an officer; nobody named: to the caller."""
+    return _answer(response, await assign_case(session, clock, principal, case_id, version, body))
+
+
+@router.post("/{case_id}:start", responses=_ACTION)
+async def post_start(
+    case_id: UUID, version: IfMatch, response: Response, session: SessionDep, clock: ClockDep, principal: CaseWork
+) -> CaseSummary:
+    """Begin work on an assigned case."""
+    return _answer(response, await start_case(session, clock, principal, case_id, version))
+
+
+@router.post("/{case_id}:resolve", responses=_ACTION)
+async def post_resolve(
+    case_id: UUID,
+    body: ResolveCase,
+    version: IfMatch,
+    response: Response,
+    session: SessionDep,
+    desk: DeskDep,
+    clock: ClockDep,
+    principal: CaseWork,
+) -> CaseSummary:
+    """Give the case its outcome."""
+    return _answer(response, await resolve_case(session, desk, clock, principal, case_id, version, body))
+
+
+@router.post("/{case_id}:close", responses=_ACTION)
+async def post_close(
+    case_id: UUID, version: IfMatch, response: Response, session: SessionDep, clock: ClockDep, principal: CaseWork
+) -> CaseSummary:
+    """Put a resolved case away."""
+    return _answer(response, await close_case(session, clock, principal, case_id, version))
+
+
+@router.post("/{case_id}:reopen", responses=_ACTION)
+async def post_reopen(
+    case_id: UUID,
+    body: ReopenCase,
+    version: IfMatch,
+    response: Response,
+    session: SessionDep,
+    desk: DeskDep,
+    clock: ClockDep,
+    principal: CaseWork,
+) -> CaseSummary:
+    """Take a resolved or closed case up again, with a new deadline."""
+    return _answer(response, await reopen_case(session, desk, clock, principal, case_id, version, body))
+
+
+@router.post("/{case_id}/notes", status_code=201, responses=_SEEN)
+async def post_note(
+    case_id: UUID, body: AddNote, session: SessionDep, desk: DeskDep, clock: ClockDep, principal: CaseWork
+) -> Note:
+    """Write something down about the case. Notes are only added, so no If-Match is needed."""
+    note = await add_note(session, desk, clock, principal, case_id, body)
+    fields = {"id": note.id, "visibility": note.visibility, "author": note.author, "at": note.at}
+    return Note.model_validate({**fields, "text": body.text})
+
+
+def _answer(response: Response, case: Case) -> CaseSummary:
+    response.headers["ETag"] = etag(case.version)
+    return CaseSummary.model_validate(summary_fields(case))

@@ -1,0 +1,1 @@
+"""What happened to each payment, as told by the events of payments."""

@@ -1,0 +1,1 @@
+"""How a complainant without an account finds her case again."""

@@ -1,0 +1,1 @@
+"""Fact tables: one row per household, enrolment, entitlement, cycle, payment and case, as last told."""

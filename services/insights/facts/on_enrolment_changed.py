@@ -1,0 +1,45 @@
+"""Reaction: eligibility told who takes part in a programme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.insights.facts import repository
+from services.insights.facts.model import EnrolmentFact
+from shared.consumer import Received
+from shared.contracts.eligibility import EnrolmentApproved, EnrolmentEnded, EnrolmentSuspended
+from shared.service import Context
+
+EnrolmentEvent = EnrolmentApproved | EnrolmentSuspended | EnrolmentEnded
+STATE: dict[type[EnrolmentEvent], str] = {
+    EnrolmentApproved: "approved",
+    EnrolmentSuspended: "suspended",
+    EnrolmentEnded: "ended",
+}
+
+
+async def on_enrolment_changed(
+    _context: Context, session: AsyncSession, events: Sequence[Received[EnrolmentEvent]]
+) -> None:
+    """Keep each enrolment as last told."""
+    await repository.record(session, EnrolmentFact, [_row(event.payload) for event in events])
+
+
+async def forget_enrolments(_context: Context, session: AsyncSession) -> None:
+    """Before a replay."""
+    await repository.forget(session, EnrolmentFact)
+
+
+def _row(enrolment: EnrolmentEvent) -> dict[str, Any]:
+    return {
+        "enrolment_id": enrolment.enrolment_id,
+        "version": enrolment.version,
+        "state": STATE[type(enrolment)],
+        "programme_code": enrolment.programme_code,
+        "beneficiary_id": enrolment.beneficiary_id,
+        "village_code": enrolment.village_code,
+        "effective_on": enrolment.effective_on,
+    }

@@ -1,0 +1,1 @@
+"""The summary: counts and sums with their units, checked against control totals."""

@@ -1,0 +1,74 @@
+"""The main job on the whole platform, through the gateway: on Apache Kafka, and on the log in PostgreSQL."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from deploy.local.demo import BANK_ARGUMENTS, Month, run
+from deploy.local.platform import Platform
+from shared.embedded.kafka import EmbeddedKafka, existing_broker
+
+pytestmark = pytest.mark.e2e
+SAMPLE = 400
+"""How many numbers of the run are searched for on disk."""
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("a platform with spaces")
+
+
+def run_month(home: Path, bus: str) -> tuple[Month, Path]:
+    """The month, run to its closing table; the platform is stopped. Raises DemoFailed where anything is wrong."""
+    platform = Platform(home, bus=bus, random_ports=True, bank_arguments=BANK_ARGUMENTS)
+    with platform:
+        month = run(platform)
+        data = platform.postgres.data_dir
+    return month, data
+
+
+@pytest.mark.kafka
+def test_one_month_of_cash_transfer_on_kafka_leaves_no_identity_number_in_clear(home):
+    """The closing table's own checks make it fail: balance, events, counts. Then fault 26, on the run's disk."""
+    available, reason = EmbeddedKafka.available()
+    if not available and not existing_broker():
+        pytest.skip(f"no Kafka here: {reason}")
+    month, database = run_month(home, "kafka")
+    secrets = sorted(month.registered.secrets)[:SAMPLE] + sorted(month.accounts.numbers)[:SAMPLE]
+    names = [name for name in sorted(month.registered.names) if " " in name]
+    assert len(secrets) > SAMPLE
+    assert len(names) > 20
+    logs = list((home / "logs").rglob("*"))
+    engines = [*database.rglob("*"), *(home / "data" / "kafka").rglob("*")]
+    assert len(engines) > 500, "the database's and the broker's files were not found: nothing was searched"
+    assert found_in(secrets, [*logs, *engines]) == []
+    # Names are the registry's own data; they leave it neither by an event nor by a log.
+    assert found_in(names, [*logs, *(home / "data" / "kafka").rglob("*")]) == []
+
+
+def test_one_month_of_cash_transfer_on_the_log_in_postgres(home):
+    run_month(home, "postgres")
+
+
+def found_in(texts: Iterable[str], files: Iterable[Path]) -> list[str]:
+    """Which texts occur in which files. A number counts as found only where it stands alone."""
+    wanted = [text.encode() for text in texts]
+    return [f"...{text[-2:].decode(errors='replace')} in {name}" for name, text in _hits(wanted, files)]
+
+
+def _hits(wanted: list[bytes], files: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+    for file in files:
+        if not file.is_file() or file.stat().st_size == 0:
+            continue
+        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            for text in wanted:
+                place = content.find(text)
+                while place >= 0:
+                    around = content[max(place - 1, 0) : place] + content[place + len(text) : place + len(text) + 1]
+                    if not any(48 <= byte <= 57 for byte in around):
+                        yield file.name, text
+                        break
+                    place = content.find(text, place + 1)
