@@ -39,8 +39,8 @@ class _LibraryLog(logging.Handler):
     """The client library logs every attempt while the broker is away; we log the change and drop the rest."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """An error of the library means that the broker is away."""
-        if record.levelno >= logging.ERROR:
+        """An error of the library means that the broker is away; but a new group's coordinator takes its time."""
+        if record.levelno >= logging.ERROR and not record.name.endswith("group_coordinator"):
             reachability.lost(record.getMessage())
 
 

