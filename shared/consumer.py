@@ -131,12 +131,23 @@ class Consumer:
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until told to stop, through restarts of the broker and the database."""
         assert self._subscriber is not None
-        while not stop.is_set():
-            deliveries = await self._subscriber.poll(self._context.settings.consumer_batch_size, POLL_SECONDS)
-            if deliveries:
-                with BATCH_SECONDS.time():
-                    if await self.apply(deliveries, stop):
-                        await self._subscriber.commit(deliveries)
+        upcoming = asyncio.ensure_future(self._poll())
+        try:
+            while not stop.is_set():
+                deliveries = await upcoming
+                # The next batch is received and decoded while the database works on this one.
+                upcoming = asyncio.ensure_future(self._poll())
+                if deliveries:
+                    with BATCH_SECONDS.time():
+                        if await self.apply(deliveries, stop):
+                            await self._subscriber.commit(deliveries)
+        finally:
+            upcoming.cancel()
+            await asyncio.wait([upcoming])
+
+    async def _poll(self) -> list[Delivery]:
+        assert self._subscriber is not None
+        return await self._subscriber.poll(self._context.settings.consumer_batch_size, POLL_SECONDS)
 
     async def apply(self, deliveries: Sequence[Delivery], stop: asyncio.Event | None = None) -> bool:
         """Commit the effects of these deliveries, once each; wait while the database is away.

@@ -6,7 +6,6 @@ samaki status    what runs where                           samaki logs    follow
 samaki reset     stop and delete all data
 """
 
-import importlib
 import shutil
 import signal
 import subprocess
@@ -17,14 +16,18 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.local import demo as month
 from deploy.local import view
+from deploy.local.demo.client import DemoFailed
 from deploy.local.home import Home, HomeInUse
 from deploy.local.keys import Keys
 from deploy.local.platform import Platform
 from deploy.local.topology import BusKind
 from shared.embedded.process import StartFailed, tail
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False
+)
 
 
 class Bus(StrEnum):
@@ -168,9 +171,8 @@ def demo(
     _stop_leftovers(place)
     with place.locked():  # a demo that still runs keeps its data
         place.wipe()
-    month = importlib.import_module("deploy.local.demo")
     options: dict[str, Any] = {"home": place, "bus": _kind(bus), "owned": not keep}
-    platform = _start(options | {"bank_arguments": getattr(month, "BANK_ARGUMENTS", ())})
+    platform = _start(options | {"bank_arguments": month.BANK_ARGUMENTS})
     finished = False
     try:
         view.show_platform(platform)
@@ -188,7 +190,7 @@ def main() -> None:
     """Entry point of the `samaki` command."""
     try:
         app()
-    except (StartFailed, HomeInUse) as error:
+    except (StartFailed, HomeInUse, DemoFailed) as error:
         view.errors.print(str(error), style="red", markup=False, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:

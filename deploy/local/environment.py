@@ -8,7 +8,7 @@ from deploy.local.keys import AUDIENCE, ISSUER, Keys
 from deploy.local.topology import BANK, MOBILE_MONEY, BusKind, Role, ServiceSpec, listener
 
 LOOPBACK = "127.0.0.1"
-BANK_DEBTOR_ACCOUNT = "000100200300"
+BANK_DEBTOR_ACCOUNT = "KH25NATB0000000001"
 """Domestic number of the treasury's account. The mock bank starts empty; the demo opens it there."""
 BANK_DEBTOR_BIC = "MOCKKHPP"
 

@@ -34,6 +34,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):  # type: ignore[misc]  # the l
         """Next offset after what was polled and is not committed, for partitions that are still ours."""
         self._settled = asyncio.Event()
         self._settled.set()
+        self._handing_over = False
         self._committed: dict[TopicPartition, int] = {}
         self._last_lag = 0
 
@@ -82,6 +83,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):  # type: ignore[misc]  # the l
 
     async def poll(self, max_events: int, timeout_s: float) -> list[Delivery]:
         """The next messages, in order per partition; empty when none came in time."""
+        if self._handing_over:  # take no more into the hand that is to be emptied
+            await asyncio.sleep(min(timeout_s, 0.05))
+            return []
         try:
             records = await self._consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=max_events)
         except KafkaError as error:
@@ -175,10 +179,13 @@ class KafkaSubscriber(ConsumerRebalanceListener):  # type: ignore[misc]  # the l
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """A rebalance begins: let the batch in hand be committed first, then forget what was ours."""
         if revoked and self._in_hand:
+            self._handing_over = True
             try:
                 await asyncio.wait_for(self._settled.wait(), HANDOVER_S)
             except TimeoutError:
                 _log.info("a rebalance did not wait for the batch in hand", group=self._group)
+            finally:
+                self._handing_over = False
         self._forget()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:

@@ -120,7 +120,10 @@ class Subscriber(Protocol):
         ...
 
     async def poll(self, max_events: int, timeout_s: float) -> list[Delivery]:
-        """The next messages, in order per partition; empty when none came within `timeout_s` seconds."""
+        """The next messages, in order per partition; empty when none came within `timeout_s` seconds.
+
+        May be called while earlier deliveries are not committed yet, but not while another poll is waiting.
+        """
         ...
 
     async def commit(self, deliveries: Collection[Delivery]) -> None:

@@ -3,7 +3,7 @@
 A member of a group holds an advisory lock on its one connection for itself, and one for each partition it has. Who is
 alive is therefore what the database sees: a killed process loses its locks at once, and the others take over. Members
 are listed in the order of their server process; partitions are dealt to them in turn. A member changes its partitions
-only inside `poll`, that is, never with a batch in hand.
+only inside `poll`; a batch that is still in hand is then delivered again elsewhere, and recognised there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from shared.telemetry import get_logger
 from shared.waiting import Backoff
 
 MEMBERSHIP_EVERY_S: Final = 1.0
+COMMIT_TIMEOUT_S: Final = 10.0
 SAFETY_POLL_S: Final = 0.5
 """Events are announced (LISTEN); this bounds the wait should an announcement be lost."""
 
@@ -85,6 +86,8 @@ class PostgresSubscriber:
         self._positions: dict[Place, int] = {}
         """Next offset to deliver, for the partitions that are ours."""
         self._announced = asyncio.Event()
+        self._in_use = asyncio.Lock()
+        """The one connection does one thing at a time: a commit may come while a poll looks for more."""
         self._membership_at = 0.0
         self._turn = 0
         self._last_lag = 0
@@ -118,10 +121,11 @@ class PostgresSubscriber:
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                opened = await self._joined()
-                await self._share(opened)
-                self._announced.clear()
-                deliveries = await self._fetch(opened, max_events)
+                async with self._in_use:
+                    opened = await self._joined()
+                    await self._share(opened)
+                    self._announced.clear()
+                    deliveries = await self._fetch(opened, max_events)
                 reachability.back()
                 self._backoff.reset()
             except AWAY as error:
@@ -143,26 +147,35 @@ class PostgresSubscriber:
             place = (self._settings.topic_prefix + delivery.topic, delivery.partition)
             if delivery.offset < self._positions.get(place, 0):
                 done[place] = max(done.get(place, 0), delivery.offset + 1)
-        if not done or self._connection is None:
+        if not done:
             return
         topics = [topic for topic, _partition in done]
         partitions = [partition for _topic, partition in done]
         try:
-            await self._connection.execute(
-                _COMMIT, self._group, topics, partitions, list(done.values()), timeout=SAFETY_POLL_S * 20
-            )
+            async with self._in_use:
+                if self._connection is not None and done.keys() <= self._positions.keys():
+                    await self._connection.execute(
+                        _COMMIT, self._group, topics, partitions, list(done.values()), timeout=COMMIT_TIMEOUT_S
+                    )
         except AWAY as error:
             self._lose(error)
 
     async def rewind(self) -> None:
         """Go back to what was last committed."""
-        opened = await self._joined()
-        await self._read_positions(opened, list(self._positions))
+        async with self._in_use:
+            opened = await self._joined()
+            await self._read_positions(opened, list(self._positions))
 
     async def seek_to_beginning(self, topics: Collection[str]) -> None:
         """Deliver these topics again from the oldest event kept."""
         names = {self._settings.topic_prefix + topic for topic in topics}
         places = [place for place in self._positions if place[0] in names]
+        async with self._in_use:
+            await self._forget_offsets(places)
+        for place in places:
+            self._positions[place] = 0
+
+    async def _forget_offsets(self, places: Sequence[Place]) -> None:
         opened = await self._joined()
         await opened.execute(
             "DELETE FROM bus_offset o USING unnest($2::text[], $3::int[]) w(topic, partition)"
@@ -171,17 +184,16 @@ class PostgresSubscriber:
             [topic for topic, _partition in places],
             [partition for _topic, partition in places],
         )
-        for place in places:
-            self._positions[place] = 0
 
     async def lag(self) -> int:
         """Events of this member's partitions not committed; while the database is away, the last figure known."""
         places = list(self._positions)
         try:
-            opened = await self._joined()
-            total = await opened.fetchval(
-                _LAG, self._group, [topic for topic, _ in places], [partition for _, partition in places]
-            )
+            async with self._in_use:
+                opened = await self._joined()
+                total = await opened.fetchval(
+                    _LAG, self._group, [topic for topic, _ in places], [partition for _, partition in places]
+                )
             self._last_lag = int(total)
         except AWAY as error:
             self._lose(error)

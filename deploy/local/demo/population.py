@@ -125,10 +125,11 @@ class Population:
         self._random = random.Random(seed)  # noqa: S311 reproducible people, no secret
         self._numbers: set[str] = set()
 
-    def household(self, number: int) -> Household:
-        """A poor household with a valid equity card."""
+    def household(self, number: int, *, carded: bool = False) -> Household:
+        """A household: mostly with a valid equity card; some cards have ended, some have none unless `carded`."""
         draw = self._random
-        issued = self._today - timedelta(days=draw.randint(60, 800))
+        luck = 0.5 if carded else draw.random()
+        issued = self._today - timedelta(days=draw.randint(1200, 1500) if luck < 0.03 else draw.randint(60, 800))
         made = Household(
             household_ref=f"H{number:05d}",
             village_code=draw.choice(self._villages),
@@ -137,6 +138,8 @@ class Population:
             card_valid_from=issued.isoformat(),
             card_valid_until=(issued + timedelta(days=3 * 365)).isoformat(),
         )
+        if luck > 0.97:
+            made = replace(made, poverty_level="", card_number="", card_valid_from="", card_valid_until="")
         family = draw.choice(FAMILY)
         size = draw.choices(range(1, 9), weights=(6, 12, 22, 26, 17, 10, 5, 2))[0]
         roles = ["head", *(["spouse"] if size > 1 and draw.random() < 0.8 else [])]

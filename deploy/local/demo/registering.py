@@ -116,15 +116,16 @@ def _draw(ministry: Officer, villages: list[str], today: date) -> tuple[list[Hou
     """Good and bad households, and the code that each bad one must be refused with."""
     foreign = next(ministry.pages("/registry/v1/places", parent=FOREIGN_COMMUNE))["code"]
     population = Population(villages, today)
-    households = [population.household(number) for number in range(1, HOUSEHOLDS + BAD_HOUSEHOLDS + 1)]
-    every = len(households) // BAD_HOUSEHOLDS
+    every = (HOUSEHOLDS + BAD_HOUSEHOLDS) // BAD_HOUSEHOLDS
+    bad_places = range(7, BAD_HOUSEHOLDS * every, every)
+    households = [
+        population.household(place + 1, carded=place in bad_places) for place in range(HOUSEHOLDS + BAD_HOUSEHOLDS)
+    ]
     # A number that two lines share is refused on both: it is taken from a household that is bad anyway.
-    spoiled = [households[count * every + 7] for count in range(BAD_HOUSEHOLDS)]
-    taken = next(m.national_id for h in spoiled for m in h.members if m.national_id)
+    taken = next(m.national_id for place in bad_places for m in households[place].members if m.national_id)
     today = SystemClock().today()
     expected: dict[str, str] = {}
-    for count in range(BAD_HOUSEHOLDS):
-        place = count * every + 7
+    for count, place in enumerate(bad_places):
         mistake = MISTAKES[count % len(MISTAKES)]
         bad = spoil(households[place], mistake, today=today, foreign_village=foreign, taken_number=taken)
         households[place] = bad

@@ -233,3 +233,17 @@ async def test_a_commit_of_what_now_belongs_to_nobody_is_left_out(bus: BusUnderT
     await first.stop()
     await second.commit(polled)  # never polled by `second`: must not move the group's offsets
     assert len(await take(second, 10)) == 10
+
+
+async def test_a_batch_can_be_committed_after_the_next_one_was_polled(bus: BusUnderTest) -> None:
+    publisher = await bus.publisher()
+    await publisher.publish([event("k", n) for n in range(10)])
+    subscriber = await bus.subscriber()
+    first = await subscriber.poll(6, 10)
+    second = await subscriber.poll(6, 10)
+    waiting = asyncio.ensure_future(subscriber.poll(6, 1.0))
+    await subscriber.commit(first)
+    assert await waiting == []
+    await subscriber.stop()
+    again = await take(await bus.subscriber(), len(second))
+    assert [number_of(delivery) for delivery in again] == [number_of(delivery) for delivery in second]

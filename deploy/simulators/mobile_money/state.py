@@ -1,0 +1,230 @@
+"""The operator's books, in memory and bounded: batches, their transactions, and the money each reference was paid."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from deploy.simulators.mobile_money.behaviour import REJECTING, Behaviour, Wallet, wallet
+from deploy.simulators.mobile_money.schemas import RequestTransactionType
+
+MAX_HELD = 2_000_000
+"""Transactions held in all; beyond it the operator answers serviceUnavailable."""
+
+
+class Full(Exception):
+    """The operator holds as much as it may."""
+
+
+@dataclass
+class Transaction:
+    """One disbursement. `status` is pending, completed or failed."""
+
+    reference: str
+    client_reference: str
+    amount: str
+    currency: str
+    msisdn: str
+    credit: list[dict[str, str]]
+    debit: list[dict[str, str]]
+    fate: Wallet
+    created: str
+    status: str = "pending"
+    decided: str = ""
+
+    def paid_amount(self) -> str:
+        """What the operator says it paid."""
+        return str(Decimal(self.amount) - 1) if self.fate is Wallet.WRONG_AMOUNT else self.amount
+
+    def view(self) -> dict[str, Any]:
+        """A responseTransactionType."""
+        return {
+            "transactionReference": self.reference,
+            "requestingOrganisationTransactionReference": self.client_reference,
+            "type": "disbursement",
+            "transactionStatus": self.status,
+            "amount": self.paid_amount(),
+            "currency": self.currency,
+            "creditParty": self.credit,
+            "debitParty": self.debit,
+            "creationDate": self.created,
+            "modificationDate": self.decided or self.created,
+            **(
+                {"customData": [{"key": "errorCode", "value": str(self.fate)}]}
+                if self.status == "failed" and self.fate in REJECTING
+                else {}
+            ),
+        }
+
+
+@dataclass
+class Batch:
+    """A batch of disbursements, or a single one (`single`)."""
+
+    id: str
+    correlation_id: str
+    request_state: str
+    callback_url: str
+    transactions: list[Transaction]
+    created: str
+    title: str = ""
+    single: bool = False
+    completed: list[Transaction] = field(default_factory=list)
+    rejected: list[Transaction] = field(default_factory=list)
+
+    @property
+    def open(self) -> int:
+        """Transactions not decided."""
+        return len(self.transactions) - len(self.completed) - len(self.rejected)
+
+    def view(self) -> dict[str, Any]:
+        """A responseBatchTransaction."""
+        return {
+            "batchId": self.id,
+            "batchTitle": self.title,
+            "batchStatus": "approved" if self.open else "completed",
+            "processingFlag": bool(self.open),
+            "approvalDate": self.created,
+            "completionDate": now(),
+            "completedCount": len(self.completed),
+            "rejectionCount": len(self.rejected),
+            "parsingSuccessCount": len(self.transactions),
+        }
+
+
+def now() -> str:
+    """The present, as the API writes it."""
+    return datetime.now(UTC).isoformat()
+
+
+class Books:
+    """Everything the operator knows."""
+
+    def __init__(self) -> None:
+        self.behaviour = Behaviour()
+        self.reset()
+
+    def reset(self) -> None:
+        """A new operator."""
+        self.behaviour = Behaviour()
+        self.by_id: dict[str, Batch] = {}
+        self.by_correlation: dict[str, Batch] = {}
+        self.by_state: dict[str, Batch] = {}
+        self.transactions: dict[str, Transaction] = {}
+        self.payments: Counter[str] = Counter()
+        self.submissions: Counter[str] = Counter()
+        self.callbacks: Counter[str] = Counter()
+
+    def accept(
+        self, correlation_id: str, callback_url: str, requests: list[RequestTransactionType], title: str, single: bool
+    ) -> tuple[Batch, bool]:
+        """Take a batch in, or find the one with this correlation id.
+
+        Returns:
+            The batch, and whether it is new.
+
+        Raises:
+            Full: there is no room.
+        """
+        self.submissions[correlation_id] += 1
+        known = self.by_correlation.get(correlation_id)
+        if known is not None:
+            return known, False
+        if len(self.transactions) + len(requests) > MAX_HELD:
+            raise Full
+        batch = Batch(
+            id=f"B{uuid4().hex[:16]}",
+            correlation_id=correlation_id,
+            request_state=str(uuid4()),
+            callback_url=callback_url,
+            transactions=[_transaction(request) for request in requests],
+            created=now(),
+            title=title,
+            single=single,
+        )
+        self.by_id[batch.id] = self.by_correlation[correlation_id] = self.by_state[batch.request_state] = batch
+        self.transactions.update({transaction.reference: transaction for transaction in batch.transactions})
+        return batch, True
+
+    def decide(self, batch: Batch) -> None:
+        """Pay and refuse what is still open."""
+        for transaction in batch.transactions:
+            if transaction.status != "pending" or transaction.fate is Wallet.UNDECIDED:
+                continue
+            transaction.decided = now()
+            if transaction.fate in REJECTING:
+                transaction.status = "failed"
+                batch.rejected.append(transaction)
+            else:
+                transaction.status = "completed"
+                batch.completed.append(transaction)
+                self.payments[transaction.client_reference] += 1
+
+    def completion(self, transaction: Transaction) -> dict[str, Any]:
+        """A responseBatchTransactionCompletion."""
+        amounts = [
+            {"key": "amount", "value": transaction.paid_amount()},
+            {"key": "currency", "value": transaction.currency},
+        ]
+        return {
+            **_common(transaction),
+            "completionDate": transaction.decided,
+            "link": f"/transactions/{transaction.reference}",
+            "customData": amounts if self.behaviour.echo_amounts else [],
+        }
+
+    def request_state(self, batch: Batch) -> dict[str, Any]:
+        """A requestStateObject."""
+        return {
+            "serverCorrelationId": batch.request_state,
+            "objectReference": batch.transactions[0].reference if batch.single else batch.id,
+            "status": "pending" if batch.open else "completed",
+            "notificationMethod": "callback" if batch.callback_url else "polling",
+            "pollLimit": 100,
+        }
+
+
+def rejection(transaction: Transaction) -> dict[str, Any]:
+    """A responseBatchTransactionRejection; the reason is the harmonised error code."""
+    return {
+        **_common(transaction),
+        "rejectionReason": str(transaction.fate),
+        "rejectionDate": transaction.decided,
+    }
+
+
+def _common(transaction: Transaction) -> dict[str, Any]:
+    return {
+        "transactionReference": transaction.reference,
+        "requestingOrganisationTransactionReference": transaction.client_reference,
+        "creditParty": transaction.credit,
+        "debitParty": transaction.debit,
+    }
+
+
+def _transaction(request: RequestTransactionType) -> Transaction:
+    msisdn = next((party.value for party in request.creditParty if party.key == "msisdn"), "")
+    return Transaction(
+        reference=f"T{uuid4().hex[:20]}",
+        client_reference=request.requestingOrganisationTransactionReference,
+        amount=request.amount,
+        currency=request.currency,
+        msisdn=msisdn,
+        credit=[party.model_dump() for party in request.creditParty],
+        debit=[party.model_dump() for party in request.debitParty or []],
+        fate=wallet(msisdn),
+        created=now(),
+    )
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a correlation id is what the API asks for."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,87 @@
+"""The mobile money client keeps every rail's promises, against the simulated operator over real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from deploy.simulators.mobile_money.app import create_app
+from services.payments.rails.mobile_money import MobileMoneyRail
+from services.payments.rails.port import Answer
+from services.payments.rails.tests.builders import header, instructions
+from services.payments.rails.tests.contract import Counterpart, RailContract
+from services.payments.rails.tests.platform import SECRET, LostAnswers, serving
+from services.payments.reconciliation.ingest_document import digest_of, reader_of
+from shared.testing.waiting import wait_for
+
+
+class TestOperatorAsARail(RailContract):
+    """The contract, against the simulator."""
+
+    @pytest.fixture
+    async def other(self) -> AsyncIterator[Counterpart]:
+        transport = LostAnswers(0)
+        app = create_app(SECRET)
+        async with serving(app) as url, httpx.AsyncClient(base_url=url, transport=transport) as client:
+            yield Counterpart(
+                MobileMoneyRail(client, "", "samaki"),
+                lambda: dict(app.state.operator.books.payments),
+                lambda n: setattr(transport, "lose", n),
+            )
+
+
+async def test_a_stalled_operator_has_the_batch_and_says_so_when_asked():
+    app = create_app(SECRET)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=0.3) as client:
+        await client.put("/_control/behaviour", json={"stall": 1, "stall_seconds": 2})
+        rail = MobileMoneyRail(client, "", "samaki")
+        members = instructions(3)
+        batch = header(members, rail="mobile_money")
+        assert (await rail.submit(batch, members)).answer is Answer.UNKNOWN
+        answer = await rail.query(batch)
+        assert answer.answer is Answer.ACCEPTED
+        assert answer.reference in app.state.operator.books.by_id
+
+
+async def test_an_operator_out_of_service_leaves_the_outcome_unknown_and_then_absent():
+    app = create_app(SECRET)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        await client.put("/_control/behaviour", json={"fail": 1})
+        rail = MobileMoneyRail(client, "", "samaki")
+        members = instructions(1)
+        batch = header(members, rail="mobile_money")
+        assert (await rail.submit(batch, members)).answer is Answer.UNKNOWN
+        assert (await rail.query(batch)).answer is Answer.ABSENT
+
+
+async def test_a_batch_that_breaks_the_api_is_rejected():
+    app = create_app(SECRET)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        rail = MobileMoneyRail(client, "", "samaki")
+        members = [replace(instructions(1)[0], currency="riel")]
+        submission = await rail.submit(header(members, rail="mobile_money"), members)
+        assert (submission.answer, submission.reason_code) == (Answer.REJECTED, "formatError")
+
+
+async def test_more_lines_than_a_page_are_all_fetched():
+    app = create_app(SECRET)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        rail = MobileMoneyRail(client, "", "samaki")
+        members = instructions(1_201)
+        batch = header(members, rail="mobile_money")
+        submission = await rail.submit(batch, members)
+        await wait_for(lambda: len(app.state.operator.books.payments) == 1_201, what="the operator to pay")
+        documents = [d async for d in rail.fetch([replace(batch, reference=submission.reference)])]
+        lines = [line for d in documents for line in reader_of(d, digest_of(d)).lines()]
+        assert {line.end_to_end_id for line in lines} == {i.end_to_end_id for i in members}
+        assert {line.end_to_end_id: line.amount for line in lines} == {i.end_to_end_id: i.amount for i in members}
+
+
+async def test_a_long_list_of_instructions_is_held_to_its_control_totals():
+    rail = MobileMoneyRail(httpx.AsyncClient(base_url="http://127.0.0.1:1"), "", "samaki")
+    members = instructions(2)
+    with pytest.raises(ValueError, match="promise"):
+        await rail.submit(header(members), members[:1])

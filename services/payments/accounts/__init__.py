@@ -1,0 +1,1 @@
+"""Financial addresses of beneficiaries: encrypted at rest, found by keyed hash, every version kept."""

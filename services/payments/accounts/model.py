@@ -1,0 +1,99 @@
+"""What an account number may look like, and how it is hidden. Pure but for the ciphers it is given."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Literal
+
+from shared.crypto import FieldCipher, KeyedHash
+
+Rail = Literal["bank", "mobile_money"]
+NUMBER_CONTEXT: Final = "account.number"
+NAME_CONTEXT: Final = "account.holder_name"
+ANY_PURPOSE: Final = "any"
+"""An account for every programme; one whose purpose is a programme's code is preferred for that programme."""
+
+_SEPARATORS = re.compile(r"[\s.-]+")
+_NUMBERS: dict[str, re.Pattern[str]] = {
+    "bank": re.compile(r"[A-Z0-9]{4,34}"),
+    "mobile_money": re.compile(r"\+?[0-9]{8,15}"),
+}
+_PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,35}")
+_PURPOSE = re.compile(r"[A-Za-z0-9_-]{1,40}")
+MAX_NAME: Final = 140
+"""ISO 20022 Max140Text: what a bank file can carry."""
+
+
+class AccountStatus(StrEnum):
+    """An account is never deleted."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """Where and to whom a rail pays. The number is shown to rails only: `repr` hides both."""
+
+    name: str = field(repr=False)
+    number: str = field(repr=False)
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An account as it is stored."""
+
+    number_encrypted: bytes
+    number_hash: bytes
+    holder_name_encrypted: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with a field. The message never repeats the value."""
+
+    field: str
+    code: str
+    message: str
+
+
+def normal_number(number: str) -> str:
+    """A number without separators, in capitals: how it is stored and compared."""
+    return _SEPARATORS.sub("", number).upper()
+
+
+def find_faults(rail: str, provider: str, number: str, holder_name: str, purpose: str) -> list[Fault]:
+    """What is wrong with an account's fields; empty when nothing is."""
+    faults = []
+    if rail not in _NUMBERS:
+        faults.append(Fault("rail", "unknown_rail", "The rail is bank or mobile_money."))
+    elif not _NUMBERS[rail].fullmatch(normal_number(number)):
+        kind = "4 to 34 letters and digits" if rail == "bank" else "8 to 15 digits, a + before them allowed"
+        faults.append(Fault("account_number", "bad_account_number", f"For {rail}, the number has {kind}."))
+    if not _PROVIDER.fullmatch(provider):
+        faults.append(Fault("provider", "bad_provider", "The provider is a code of 1 to 35 letters, digits, _ . -"))
+    if not 0 < len(holder_name.strip()) <= MAX_NAME:
+        faults.append(Fault("holder_name", "bad_holder_name", f"The holder's name has 1 to {MAX_NAME} characters."))
+    if not _PURPOSE.fullmatch(purpose):
+        faults.append(Fault("purpose", "bad_purpose", "The purpose is `any` or a programme's code."))
+    return faults
+
+
+def seal(
+    cipher: FieldCipher, number_hash: KeyedHash, rail: str, provider: str, number: str, holder_name: str
+) -> Sealed:
+    """Encrypt an account's number and name; the hash tells rails and providers apart."""
+    plain = normal_number(number)
+    return Sealed(
+        cipher.encrypt(plain, NUMBER_CONTEXT),
+        number_hash.digest(plain, f"{rail}:{provider}"),
+        cipher.encrypt(holder_name.strip(), NAME_CONTEXT),
+    )
+
+
+def masked(number: str) -> str:
+    """A number as officers see it: its last three characters."""
+    return "•••" + number[-3:]

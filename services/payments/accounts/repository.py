@@ -1,0 +1,144 @@
+"""All SQL of single accounts. The import's is in import_repository.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, literal, select, text, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.payments.accounts.model import NAME_CONTEXT, NUMBER_CONTEXT, AccountStatus, Payee, Sealed
+from services.payments.accounts.tables import account, account_history
+from services.payments.metadata import Record
+from shared.crypto import FieldCipher
+
+_HISTORY = (
+    "account_id",
+    "version",
+    "rail",
+    "provider",
+    "number_encrypted",
+    "number_hash",
+    "holder_name_encrypted",
+    "status",
+    "changed_by",
+    "reason",
+)
+_PAYEES = text(
+    """
+    SELECT a.id, a.provider, h.number_encrypted, h.holder_name_encrypted
+    FROM payment_attempt a
+    JOIN account_history h ON h.account_id = a.account_id AND h.version = a.account_version
+    WHERE a.id = ANY(CAST(:attempts AS uuid[]))
+    """
+)
+_CURRENT = text(
+    """
+    SELECT id, version, rail, provider FROM account
+    WHERE beneficiary_id = :beneficiary AND status = 'active' AND purpose IN (:programme, 'any')
+    ORDER BY purpose = 'any', id LIMIT 1
+    """
+)
+
+
+async def payees(session: AsyncSession, attempt_ids: Sequence[UUID], cipher: FieldCipher) -> dict[UUID, Payee]:
+    """Whom each attempt pays: the account version that was approved, even if it changed since.
+
+    Decryption costs some microseconds each: call it with a batch, in chunks of a few thousand.
+    """
+    rows = await session.execute(_PAYEES, {"attempts": list(attempt_ids)})
+    return {
+        row.id: Payee(
+            name=cipher.decrypt(bytes(row.holder_name_encrypted), NAME_CONTEXT),
+            number=cipher.decrypt(bytes(row.number_encrypted), NUMBER_CONTEXT),
+            provider=row.provider,
+        )
+        for row in rows
+    }
+
+
+async def account_by_id(session: AsyncSession, account_id: UUID, *, lock: bool = False) -> Record | None:
+    """One account, locked on request."""
+    statement = select(account).where(account.c.id == account_id)
+    return (await session.execute(statement.with_for_update() if lock else statement)).one_or_none()
+
+
+async def current_account(session: AsyncSession, beneficiary_id: UUID, programme_code: str) -> Record | None:
+    """The account a programme pays to now: its own purpose before `any`. Columns id, version, rail, provider."""
+    parameters = {"beneficiary": beneficiary_id, "programme": programme_code}
+    return (await session.execute(_CURRENT, parameters)).one_or_none()
+
+
+async def add_account(session: AsyncSession, values: dict[str, Any], sealed: Sealed, actor: str) -> Record | None:
+    """Store a first version with its history; None when the beneficiary has an active one for this purpose."""
+    statement = (
+        pg_insert(account)
+        .values(**values, **_sealed(sealed), status=AccountStatus.ACTIVE)
+        .on_conflict_do_nothing()
+        .returning(account)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is not None:
+        await _keep_history(session, row.id, actor, "added")
+    return row
+
+
+async def change_account(
+    session: AsyncSession, account_id: UUID, values: dict[str, Any], sealed: Sealed, actor: str, reason: str
+) -> Record:
+    """Store the next version with its history. The caller holds the row's lock."""
+    statement = (
+        update(account)
+        .where(account.c.id == account_id)
+        .values(**values, **_sealed(sealed), version=account.c.version + 1, verified_at=None, updated_at=func.now())
+        .returning(account)
+    )
+    row = (await session.execute(statement)).one()
+    await _keep_history(session, account_id, actor, reason)
+    return row
+
+
+async def count_sharing(session: AsyncSession, number_hash: bytes) -> int:
+    """How many beneficiaries are paid to this number."""
+    statement = select(func.count(func.distinct(account.c.beneficiary_id))).where(
+        account.c.number_hash == number_hash, account.c.status == AccountStatus.ACTIVE
+    )
+    return (await session.execute(statement)).scalar_one()
+
+
+async def overshared(session: AsyncSession, limit: int) -> Sequence[bytes]:
+    """Hashes of the numbers that serve more than `limit` beneficiaries: one pass over the accounts."""
+    statement = (
+        select(account.c.number_hash)
+        .where(account.c.status == AccountStatus.ACTIVE)
+        .group_by(account.c.number_hash)
+        .having(func.count(func.distinct(account.c.beneficiary_id)) > limit)
+    )
+    return [bytes(found) for found in await session.scalars(statement)]
+
+
+def _sealed(sealed: Sealed) -> dict[str, bytes]:
+    return {
+        "number_encrypted": sealed.number_encrypted,
+        "number_hash": sealed.number_hash,
+        "holder_name_encrypted": sealed.holder_name_encrypted,
+    }
+
+
+async def _keep_history(session: AsyncSession, account_id: UUID, actor: str, reason: str) -> None:
+    source = select(
+        account.c.id,
+        account.c.version,
+        account.c.rail,
+        account.c.provider,
+        account.c.number_encrypted,
+        account.c.number_hash,
+        account.c.holder_name_encrypted,
+        account.c.status,
+        literal(actor, account_history.c.changed_by.type),
+        literal(reason, account_history.c.reason.type),
+    ).where(account.c.id == account_id)
+    await session.execute(insert(account_history).from_select(list(_HISTORY), source))

@@ -1,0 +1,1 @@
+"""What payments knows by event: enrolments, entitlements, closed cycles and holds."""

@@ -1,0 +1,1 @@
+"""Where the money comes from: allotments, what is reserved, what is still available."""

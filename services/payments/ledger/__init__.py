@@ -1,0 +1,1 @@
+"""Double-entry books: immutable, balanced by the database, idempotent by reference."""

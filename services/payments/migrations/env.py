@@ -1,0 +1,5 @@
+"""Alembic environment: the kit's."""
+
+from shared.migrations import run_env
+
+run_env()

@@ -1,0 +1,116 @@
+"""A bank that takes pain.001 files over HTTP and leaves its answers in a mailbox (ISO 20022).
+
+Tried against the third-party `mock-bank`, whose doors are `POST /payments` and `GET /_mock/mailbox`.
+
+What a submission means: a 2xx says the file was received (its transactions are decided in pain.002). A 422 whose reason
+is DUPL says that the bank *has had this MsgId before*: for us that is an acceptance. Any other 422 refuses the file.
+
+Unknown outcomes: a bank offers no question "have you got this file?". It offers (a) the pain.002 in the mailbox, which
+names the file it answers, and (b) the promise, common to banks, to refuse a second file with the same MsgId. So
+`query` answers `absent` and leaves (a) to reconciliation, which has already confirmed the batch if a pain.002 came; the
+dispatcher then sends the *same bytes* under the *same MsgId*, and DUPL, or the acceptance, settles the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import httpx
+import orjson
+
+from services.payments.rails.http import TooMuch, classify, read_capped
+from services.payments.rails.pain001 import Debtor, length, pieces
+from services.payments.rails.port import Answer, BatchHeader, Document, Instruction, Media, Submission
+from services.payments.reconciliation.model import DUPLICATE_MESSAGE
+from shared.telemetry import get_logger
+
+SOURCE = "bank"
+MAX_ANSWER = 16 * 1024 * 1024
+MAX_MAILBOX = 256 * 1024 * 1024
+KINDS = ("pain.002", "camt.054", "pacs.004", "camt.053")
+"""Asked for one kind at a time, so that one answer stays small."""
+
+log = get_logger(__name__)
+
+
+class BankRail:
+    """The bank as a rail.
+
+    Arguments:
+        client: with the bank's base address and a time-out on every call.
+        debtor: the account that pays.
+    """
+
+    name = SOURCE
+
+    def __init__(self, client: httpx.AsyncClient, debtor: Debtor) -> None:
+        self._client = client
+        self._debtor = debtor
+
+    async def submit(self, batch: BatchHeader, instructions: Sequence[Instruction]) -> Submission:
+        """Send the file: measured first (which checks count and sum), then streamed; never whole in memory.
+
+        Raises:
+            ValueError: the instructions are not what the batch promises; nothing was sent.
+        """
+        size = length(batch, instructions, self._debtor)
+        try:
+            response = await self._client.post(
+                "/payments",
+                content=_stream(pieces(batch, instructions, self._debtor)),
+                headers={"Content-Type": "application/xml; charset=utf-8", "Content-Length": str(size)},
+            )
+        except httpx.HTTPError as error:
+            return classify(error)
+        if response.status_code == 422:
+            return _refusal(response)
+        return classify(response, reference=batch.message_id)
+
+    async def query(self, batch: BatchHeader) -> Submission:
+        """No trace known here; see the module's docstring for why the same MsgId may go again."""
+        return Submission(Answer.ABSENT, reason="a bank is asked by sending the same MsgId again")
+
+    async def fetch(self, open_batches: Sequence[BatchHeader]) -> AsyncIterator[Document]:
+        """What the mailbox holds, without taking it: pain.002 first, then bookings, returns and statements."""
+        for kind in KINDS:
+            for entry in await self._mailbox({"leave": "", "type": kind}):
+                yield Document(SOURCE, Media.ISO20022, str(entry["id"]), str(entry["body"]).encode())
+
+    async def acknowledge(self, documents: Sequence[Document]) -> None:
+        """Take the recorded messages out of the mailbox; put back any that came in between.
+
+        The mailbox hands over all it has, so what was not recorded yet is marked unread at once.
+        """
+        if not documents:
+            return
+        recorded = {document.reference for document in documents}
+        for entry in await self._mailbox({}):
+            if str(entry["id"]) not in recorded:
+                await self._client.post(f"/_mock/mailbox/{int(entry['id'])}/unread")
+
+    async def _mailbox(self, params: dict[str, str]) -> list[dict[str, Any]]:
+        try:
+            async with self._client.stream("GET", "/_mock/mailbox", params=params) as response:
+                response.raise_for_status()
+                entries = orjson.loads(await read_capped(response, MAX_MAILBOX))
+        except (httpx.HTTPError, TooMuch, orjson.JSONDecodeError) as error:
+            log.warning("bank_mailbox_unreachable", error=type(error).__name__)
+            return []
+        return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+async def _stream(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+def _refusal(response: httpx.Response) -> Submission:
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = {}
+    code = str(answer.get("reason") or "FF01")[:35] if isinstance(answer, dict) else "FF01"
+    if code == DUPLICATE_MESSAGE:
+        return Submission(Answer.ACCEPTED, reason_code=code, reason="the bank has this MsgId already")
+    return Submission(Answer.REJECTED, reason_code=code, reason="the bank refused the file")

@@ -1,0 +1,28 @@
+"""What app.py takes from rails and reconciliation: endpoints, jobs, schedules and clients.
+
+For the rest of the service: after committing new `queued` attempts, `enqueue(session, FORM, {}, key=FORM)` sends them
+on at once (the schedule does so within seconds anyway). `reconciliation.repository.lines_of` gives the rails' words on
+attempts, for the explanation of a payment.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from services.payments.rails.clients import Clients, clients_of, open_clients
+from services.payments.rails.dispatch_batch import LEASE, run_dispatch_batch
+from services.payments.rails.endpoints import router as rails_router
+from services.payments.rails.form_batches import DISPATCH, FORM, run_form_batches
+from services.payments.rails.poll_rails import POLL, run_poll_rails, schedule_poll
+from services.payments.reconciliation.endpoints import router as reconciliation_router
+from shared.jobs import JobKind, Schedule
+
+__all__ = ["DISPATCH", "FORM", "JOBS", "POLL", "ROUTERS", "SCHEDULES", "Clients", "clients_of", "open_clients"]
+
+ROUTERS = (rails_router, reconciliation_router)
+JOBS = (
+    JobKind(FORM, run_form_batches),
+    JobKind(DISPATCH, run_dispatch_batch, lease=LEASE),
+    JobKind(POLL, run_poll_rails, lease=timedelta(minutes=5)),
+)
+SCHEDULES = (Schedule("poll_rails", timedelta(seconds=5), schedule_poll),)

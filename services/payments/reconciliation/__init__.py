@@ -1,0 +1,1 @@
+"""Reconciliation: what the rails say, line by line, against what was sent."""

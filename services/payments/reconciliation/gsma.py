@@ -1,0 +1,172 @@
+"""Reads what a mobile money operator says (GSMA Mobile Money API 1.2) into lines.
+
+The kinds of body, by the endpoint they come from:
+
+    transaction    callback or GET of one transaction (responseTransactionType)
+    batch          callback about a batch (responseBatchTransaction): counts only, no line; its lines are fetched
+    error          callback about a request that failed (errorObject): refuses the batch its X-CorrelationID names
+    completions    page of /batchtransactions/{id}/completions
+    rejections     page of /batchtransactions/{id}/rejections
+
+Version 1.2 gives completions no amount. Money does not move on a line without one, so the operator must echo `amount`
+and `currency` in each completion's `customData` (a condition of the contract with it; else a break `amount_mismatch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.payments.rails.model import message_id
+from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
+from services.payments.reconciliation.model import REASONS, DocumentHead, Line, OutcomeKind, Scheme
+
+TRANSACTION, BATCH, ERROR, COMPLETIONS, REJECTIONS = "transaction", "batch", "error", "completions", "rejections"
+GENERIC_ERROR = "genericError"
+
+_KINDS: dict[str, OutcomeKind] = {
+    "completed": "settled",
+    "failed": "failed",
+    "declined": "failed",
+    "rejected": "failed",
+    "pending": "accepted",
+    "reversed": "returned",
+}
+
+
+class GsmaReader:
+    """Reads one JSON body. The counterpart of `iso20022.StatementReader`, with the same two members."""
+
+    def __init__(self, body: bytes, kind: str, reference: str, correlation_id: str) -> None:
+        self._document = _load(body)
+        self._kind = kind or _guess(self._document)
+        self._reference = reference
+        self._correlation_id = correlation_id
+
+    @property
+    def head(self) -> DocumentHead:
+        """What the body is; `original_message_id` is the batch that its X-CorrelationID names."""
+        failed = self._kind == ERROR
+        return DocumentHead(
+            kind="pain.002" if failed else self._kind,
+            message_id=self._reference,
+            original_message_id=_batch_of(self._correlation_id),
+            group_status="RJCT" if failed else "",
+            group_reason=_code(self._document.get("errorCode")) if failed else "",
+        )
+
+    def lines(self) -> Iterator[Line]:
+        """The body's lines, in order.
+
+        Raises:
+            StatementMalformed: a field that is not what the API specifies.
+        """
+        if self._kind in (BATCH, ERROR):
+            return
+        rows = [self._document] if self._kind == TRANSACTION else self._document
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise StatementMalformed("a list of objects was expected")
+        for number, row in enumerate(rows):
+            yield self._line(row, number)
+
+    def _line(self, row: dict[str, Any], number: int) -> Line:
+        extra = {str(i.get("key")): str(i.get("value")) for i in row.get("customData") or [] if isinstance(i, dict)}
+        msisdn = next(
+            (
+                str(p.get("value"))
+                for p in row.get("creditParty") or []
+                if isinstance(p, dict) and p.get("key") == "msisdn"
+            ),
+            "",
+        )
+        when = (
+            row.get("completionDate")
+            or row.get("rejectionDate")
+            or row.get("modificationDate")
+            or row.get("creationDate")
+        )
+        kind = self._outcome(row)
+        return Line(
+            number=number,
+            kind=kind,
+            end_to_end_id=str(row.get("requestingOrganisationTransactionReference") or "")[:35],
+            amount=_amount(row.get("amount") or extra.get("amount")),
+            currency=str(row.get("currency") or extra.get("currency") or "")[:3],
+            on=_day(when),
+            entry=str(row.get("transactionReference") or "")[:140],
+            reason_code=_code(row.get("rejectionReason") or extra.get("errorCode")) if kind == "failed" else "",
+            payee_scheme=Scheme.MSISDN if msisdn else Scheme.NONE,
+            payee_number=msisdn,
+        )
+
+    def _outcome(self, row: dict[str, Any]) -> OutcomeKind | None:
+        if self._kind == COMPLETIONS:
+            return "settled"
+        if self._kind == REJECTIONS:
+            return "failed"
+        return _KINDS.get(str(row.get("transactionStatus") or "").lower())
+
+
+def _load(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise StatementMalformed("the body is not JSON") from None
+
+
+def _guess(document: Any) -> str:
+    """What a callback's body is: the API tells them apart by their members only."""
+    if isinstance(document, dict):
+        if "transactionReference" in document:
+            return TRANSACTION
+        if "batchId" in document:
+            return BATCH
+        if "errorCode" in document:
+            return ERROR
+    raise StatementUnknownKind("a transaction, a batch or an error object was expected")
+
+
+def _code(value: Any) -> str:
+    """A harmonised error code; free text (which may name a person) is not kept."""
+    return str(value) if str(value) in REASONS else GENERIC_ERROR
+
+
+def _batch_of(correlation_id: str) -> str:
+    try:
+        return message_id(UUID(correlation_id))
+    except ValueError:
+        return ""
+
+
+def _amount(value: Any) -> Decimal | None:
+    if value in (None, ""):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise StatementMalformed("an amount is not a number") from None
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or amount < 0 or exponent < -5 or amount >= 10**16:
+        raise StatementMalformed("an amount is outside what the API allows")
+    return amount
+
+
+def _day(value: Any) -> date:
+    try:
+        return datetime.fromisoformat(str(value)).date()
+    except ValueError:
+        raise StatementMalformed("a date is missing or is not a date") from None
+
+
+def is_batch_news(body: bytes) -> bool:
+    """Whether a callback only says that a batch has news (its lines are fetched).
+
+    Raises:
+        StatementMalformed, StatementUnknownKind: it is nothing that the API specifies.
+    """
+    return _guess(_load(body)) == BATCH

@@ -1,0 +1,164 @@
+"""The operator's callbacks: verified, taken once, in any order, and never the last word against what is known.
+
+faults.md 13.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import orjson
+import pytest
+from sqlalchemy import text
+
+from services.payments.rails.form_batches import form_batches
+from services.payments.rails.signature import sign
+from services.payments.rails.tests.platform import (
+    SECRET,
+    SERVICE,
+    SETTINGS,
+    FakeRail,
+    Waiting,
+    balanced,
+    breaks,
+    queue,
+    rows,
+    sent,
+    states,
+    use_rail,
+)
+from shared.testing.plugin import MakeService
+from shared.testing.service import TestService
+
+CALLBACKS = "/payments/v1/rails/mobile_money/callbacks"
+
+
+@pytest.fixture
+async def service(make_service: MakeService) -> TestService:
+    return await make_service(SERVICE, **SETTINGS)
+
+
+def transaction(one: Waiting, status: str = "completed", **changes: Any) -> bytes:
+    return orjson.dumps(
+        {
+            "transactionReference": "T" + one.reference[:10],
+            "requestingOrganisationTransactionReference": one.reference,
+            "type": "disbursement",
+            "transactionStatus": status,
+            "amount": str(one.amount),
+            "currency": "KHR",
+            "creditParty": [{"key": "msisdn", "value": one.number}],
+            "modificationDate": "2020-07-27T10:00:00Z",
+            **changes,
+        }
+    )
+
+
+async def call_back(
+    service: TestService, body: bytes, *, secret: str = SECRET, age: timedelta = timedelta(0), correlation: str = ""
+) -> httpx.Response:
+    sent_at = (service.clock.now() - age).isoformat()
+    headers = {
+        "X-Date": sent_at,
+        "X-CorrelationID": correlation or str(uuid4()),
+        "Content-Type": "application/json",
+    }
+    headers["X-Signature"] = sign(secret, sent_at, headers["X-CorrelationID"], body)
+    return await service.http.put(CALLBACKS, content=body, headers=headers)
+
+
+async def test_fault_13_a_genuine_callback_settles_and_its_replays_change_nothing(service: TestService):
+    _, (one,) = await sent(service, 1, "mobile_money")
+    body, correlation = transaction(one), str(uuid4())
+    for _ in range(3):
+        assert (await call_back(service, body, correlation=correlation)).status_code == 204
+    assert (await call_back(service, body)).status_code == 204  # told again under another id
+    assert await states(service, [one]) == ["settled"]
+    assert len(await service.outbox()) == 1
+    assert await breaks(service) == []
+
+
+async def test_fault_13_a_forged_unsigned_or_old_callback_is_refused(service: TestService):
+    _, (one,) = await sent(service, 1, "mobile_money")
+    forged = await call_back(service, transaction(one), secret="guess")
+    assert (forged.status_code, forged.json()["code"]) == (401, "callback_not_genuine")
+    assert (await call_back(service, transaction(one), age=timedelta(minutes=6))).status_code == 401
+    assert (await service.http.put(CALLBACKS, content=transaction(one))).status_code == 401
+    assert (await service.http.post(CALLBACKS, content=transaction(one))).status_code == 401
+    assert await states(service, [one]) == ["sent"]
+    assert await rows(service, "SELECT id FROM statement_file") == []
+
+
+async def test_fault_13_a_callback_before_the_answer_to_our_own_request_is_taken(service: TestService):
+    class CallsBackFirst(FakeRail):
+        async def submit(self, batch: Any, instructions: Any) -> Any:
+            answer = await super().submit(batch, instructions)
+            for one in waiting:
+                assert (await call_back(service, transaction(one))).status_code == 204
+            return answer
+
+    use_rail(service, CallsBackFirst())
+    waiting = await queue(service, ["85512000001", "85512000002"])
+    await form_batches(service.context)
+    await service.run_jobs()
+    assert await states(service, waiting) == ["settled", "settled"]
+    (batch,) = await rows(service, "SELECT state FROM batch")
+    assert batch["state"] == "completed"
+
+
+async def test_fault_13_a_callback_that_contradicts_what_is_known_is_a_break_and_changes_nothing(service: TestService):
+    _, (first, second) = await sent(service, 2, "mobile_money")
+    assert (await call_back(service, transaction(first))).status_code == 204
+    refused = {"customData": [{"key": "errorCode", "value": "incorrectState"}]}
+    assert (await call_back(service, transaction(first, "failed", **refused))).status_code == 204
+    assert (await call_back(service, transaction(second, "failed", **refused))).status_code == 204
+    assert (await call_back(service, transaction(second))).status_code == 204
+    assert await states(service, [first, second]) == ["settled", "failed"]
+    assert await breaks(service) == [("contradiction", first.reference), ("contradiction", second.reference)]
+    assert await balanced(service)
+
+
+async def test_fault_13_a_callback_with_another_amount_or_wallet_is_a_break(service: TestService):
+    _, (one,) = await sent(service, 1, "mobile_money")
+    assert (await call_back(service, transaction(one, amount="1"))).status_code == 204
+    other = [{"key": "msisdn", "value": "85599999999"}]
+    assert (await call_back(service, transaction(one, creditParty=other))).status_code == 204
+    assert [kind for kind, _ in await breaks(service)] == ["amount_mismatch", "payee_mismatch"]
+    assert await states(service, [one]) == ["sent"]
+
+
+async def test_a_callback_about_a_payment_that_never_was_is_a_break(service: TestService):
+    ghost = Waiting(uuid4(), uuid4(), uuid4().hex, Decimal(5), "85512000001")
+    assert (await call_back(service, transaction(ghost))).status_code == 204
+    assert await breaks(service) == [("unknown_reference", ghost.reference)]
+
+
+async def test_a_signed_callback_that_is_nonsense_or_huge_is_refused(service: TestService):
+    assert (await call_back(service, b"{}")).status_code == 422
+    assert (await call_back(service, b"[")).status_code == 422
+    assert (await call_back(service, b" " * (1024 * 1024 + 1))).status_code == 413
+
+
+async def test_a_batch_callback_makes_the_poll_look_there_first(service: TestService):
+    await sent(service, 1, "mobile_money")
+    (batch,) = await rows(service, "UPDATE batch SET polled_at = now() RETURNING id")
+    body = orjson.dumps({"batchId": "B1", "batchStatus": "completed"})
+    assert (await call_back(service, body, correlation=str(batch["id"]))).status_code == 204
+    (after,) = await rows(service, "SELECT polled_at FROM batch")
+    assert after["polled_at"] is None
+    (job,) = await rows(service, "SELECT state FROM job WHERE kind = 'poll_rails'")
+    assert job["state"] == "queued"
+
+
+async def test_no_account_number_or_name_reaches_what_reconciliation_keeps(service: TestService):
+    _, (one,) = await sent(service, 1, "mobile_money")
+    await call_back(service, transaction(one, creditParty=[{"key": "msisdn", "value": "85599999999"}]))
+    async with service.database.session() as session:
+        for table in ("statement_file", "statement_line", "reconciliation_break", "batch", "audit_entry", "job"):
+            kept = (await session.execute(text("SELECT * FROM " + table))).all()
+            assert "85599999999" not in str(kept), table
+            assert one.number not in str(kept), table

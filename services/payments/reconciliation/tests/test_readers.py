@@ -1,0 +1,263 @@
+"""Reading what rails say: exactly, line by line, and without being harmed by it."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.payments.rails.tests.builders import camt, entry, group_rejection, pacs004, pain002
+from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
+from services.payments.reconciliation.gsma import GsmaReader, is_batch_news
+from services.payments.reconciliation.iso20022 import StatementReader
+from services.payments.reconciliation.model import (
+    Line,
+    Scheme,
+    confirms_batch,
+    reason_text,
+    rejects_batch,
+    status_kind,
+)
+
+SAMPLES = (
+    Path(os.environ.get("SAMAKI_SPECS", Path(__file__).resolve().parents[5] / "shared" / "specs"))
+    / "iso20022"
+    / "samples"
+)
+
+
+def read(body: bytes) -> tuple[list[Line], StatementReader]:
+    reader = StatementReader(body)
+    return list(reader.lines()), reader
+
+
+def test_a_status_report_is_read_line_by_line():
+    lines, reader = read(pain002("M1", "SMK1", [("a", "ACCP", ""), ("b", "RJCT", "AC04"), ("c", "XXXX", "")]))
+    assert [(line.end_to_end_id, line.kind, line.reason_code) for line in lines] == [
+        ("a", "accepted", ""),
+        ("b", "failed", "AC04"),
+        ("c", None, ""),
+    ]
+    assert (reader.head.kind, reader.head.message_id, reader.head.original_message_id) == ("pain.002", "M1", "SMK1")
+    assert confirms_batch(reader.head)
+    assert not rejects_batch(reader.head)
+
+
+def test_a_group_rejection_refuses_the_batch_but_a_duplicate_answer_confirms_it():
+    _, refused = read(group_rejection("M1", "SMK1", "FF01"))
+    assert rejects_batch(refused.head)
+    assert not confirms_batch(refused.head)
+    _, duplicate = read(group_rejection("M2", "SMK1", "DUPL"))
+    assert not rejects_batch(duplicate.head)
+    assert confirms_batch(duplicate.head)
+
+
+def test_a_promise_without_an_amount_settles_nothing():
+    assert status_kind("ACSC", has_amount=False) == "accepted"
+    assert status_kind("ACSC", has_amount=True) == "settled"
+    assert status_kind("ACCP", has_amount=True) == "accepted"
+
+
+@pytest.mark.parametrize("kind", ["camt.054", "camt.053"])
+def test_booked_entries_are_settlements_and_returns_are_returns(kind: str):
+    lines, reader = read(
+        camt(
+            kind,
+            "M1",
+            [
+                entry("a", "80001.00", payee="000123"),
+                entry("b", "5", direction="CRDT", returned="AC04"),
+                entry("c", "7", direction="CRDT"),
+            ],
+        )
+    )
+    assert reader.head.kind == kind
+    first, second, third = lines
+    assert (first.kind, first.amount, first.currency, first.on) == (
+        "settled",
+        Decimal("80001.00"),
+        "KHR",
+        date(2020, 7, 28),
+    )
+    assert (first.payee_scheme, first.payee_number) == (Scheme.OTHER, "000123")
+    assert "000123" not in repr(first)
+    assert (second.kind, second.reason_code) == ("returned", "AC04")
+    assert third.kind is None  # money that came in from somebody else
+
+
+def test_pending_entries_are_not_bookings():
+    body = camt("camt.054", "M1", [entry("a", "1")]).replace(b"<Cd>BOOK</Cd>", b"<Cd>PDNG</Cd>")
+    assert read(body)[0] == []
+
+
+def test_one_entry_may_bundle_many_transactions():
+    one, two = entry("a", "1"), entry("b", "2")
+    details = two[two.index("<TxDtls>") : two.index("</NtryDtls>")]
+    lines, _ = read(camt("camt.054", "M1", [one.replace("</NtryDtls>", details + "</NtryDtls>"), entry("c", "3")]))
+    assert [(line.number, line.end_to_end_id, line.amount) for line in lines] == [
+        (0, "a", Decimal(1)),
+        (1, "b", Decimal(2)),
+        (2, "c", Decimal(3)),
+    ]
+
+
+def test_a_return_message_is_read():
+    lines, reader = read(pacs004("M1", "SMK1", "a", "80000.00", reason="MD07"))
+    assert (lines[0].kind, lines[0].amount, lines[0].reason_code) == ("returned", Decimal(80000), "MD07")
+    assert reader.head.original_message_id == "SMK1"
+
+
+def test_free_text_of_the_bank_goes_nowhere():
+    lines, _ = read(pain002("M1", "SMK1", [("b", "RJCT", "AC04")]))
+    assert "Dara" not in repr(lines)
+    assert reason_text("AC04") == "The account is closed."
+    assert reason_text("ZZ99") == "Refused by the rail with reason ZZ99."
+
+
+@pytest.mark.parametrize("cut", [1, 60, 200, 500, -1, -20, -200])
+def test_a_file_cut_short_is_refused(cut: int):
+    whole = camt("camt.054", "M1", [entry(str(i), "1") for i in range(5)])
+    with pytest.raises(StatementMalformed):
+        read(whole[:cut])
+
+
+def test_entities_and_document_types_are_refused():
+    bomb = b"""<?xml version="1.0"?><!DOCTYPE d [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>""" + camt(
+        "camt.054", "&b;", []
+    ).removeprefix(b'<?xml version="1.0"?>')
+    with pytest.raises(StatementMalformed, match="document type"):
+        read(bomb)
+
+
+def test_an_external_entity_reads_no_file(tmp_path: Path):
+    secret = tmp_path / "secret"
+    secret.write_text("classified")
+    body = f'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY x SYSTEM "file://{secret}">]>'.encode() + camt(
+        "camt.054", "&x;", []
+    ).removeprefix(b'<?xml version="1.0"?>')
+    with pytest.raises(StatementMalformed):
+        read(body)
+
+
+def test_deep_nesting_is_refused_not_followed():
+    body = camt("camt.054", "M1", ["<Ntry>" * 5_000 + "</Ntry>" * 5_000])
+    with pytest.raises(StatementMalformed):
+        read(body)
+
+
+def test_other_messages_are_refused_by_name():
+    with pytest.raises(StatementUnknownKind):
+        read(b'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"><a/></Document>')
+    with pytest.raises(StatementUnknownKind):
+        read(b"<html><body/></html>")
+
+
+@pytest.mark.parametrize("amount", ["", "ten", "-1", "1e3x", "NaN", "Infinity", "1.000001", "99999999999999999"])
+def test_an_amount_that_is_none_is_refused(amount: str):
+    with pytest.raises(StatementMalformed):
+        read(camt("camt.054", "M1", [entry("a", amount)]))
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_a_problem_never_a_crash(body: bytes):
+    with pytest.raises((StatementMalformed, StatementUnknownKind)):
+        read(body)
+
+
+@given(st.integers(0, 600), st.binary(min_size=1, max_size=4))
+def test_any_damage_gives_a_problem_or_lines_never_a_crash(at: int, damage: bytes):
+    body = camt("camt.054", "M1", [entry("a", "1"), entry("b", "2", returned="AC04", direction="CRDT")])
+    try:
+        read(body[:at] + damage + body[at + len(damage) :])
+    except (StatementMalformed, StatementUnknownKind):
+        return
+
+
+@pytest.mark.parametrize(
+    "name", ["genkgo-camt_camt053.v8.xml", "genkgo-camt_camt054.v8.xml", "nordea", "goldman", "camt054-returns"]
+)
+def test_files_of_other_banks_are_read(name: str):
+    found = sorted(SAMPLES.glob(f"*{name}*")) if SAMPLES.exists() else []
+    if not found:
+        pytest.skip("the sample files are not here: set SAMAKI_SPECS")
+    lines, reader = read(found[0].read_bytes())
+    assert reader.head.message_id
+    assert all(line.end_to_end_id or line.amount is not None or line.kind for line in lines)
+
+
+# --- the operator ---------------------------------------------------------------------------------------------------
+
+CORRELATION = "0198a1f0-0000-7000-8000-000000000001"
+
+
+def gsma(document: object, kind: str = "") -> GsmaReader:
+    return GsmaReader(orjson.dumps(document), kind, "ref", CORRELATION)
+
+
+def completion(**changes: object) -> dict[str, object]:
+    return {
+        "transactionReference": "T1",
+        "requestingOrganisationTransactionReference": "a",
+        "creditParty": [{"key": "msisdn", "value": "85512000001"}],
+        "debitParty": [{"key": "accountid", "value": "samaki"}],
+        "completionDate": "2020-07-27T10:00:00+07:00",
+        "link": "/transactions/T1",
+        "customData": [{"key": "amount", "value": "80000"}, {"key": "currency", "value": "KHR"}],
+        **changes,
+    }
+
+
+def test_completions_settle_with_the_amount_the_operator_echoes():
+    (line,) = gsma([completion()], "completions").lines()
+    assert (line.kind, line.amount, line.currency, line.entry) == ("settled", Decimal(80000), "KHR", "T1")
+    assert line.payee_scheme is Scheme.MSISDN
+    (bare,) = gsma([completion(customData=[])], "completions").lines()
+    assert bare.amount is None
+
+
+def test_rejections_fail_with_a_harmonised_code_and_no_free_text():
+    row = {"requestingOrganisationTransactionReference": "a", "rejectionDate": "2020-07-27T10:00:00Z"}
+    known, free = gsma(
+        [row | {"rejectionReason": "identifierError"}, row | {"rejectionReason": "Sok Dara has no wallet"}],
+        "rejections",
+    ).lines()
+    assert (known.kind, known.reason_code) == ("failed", "identifierError")
+    assert free.reason_code == "genericError"
+
+
+def test_a_transaction_callback_is_read_by_its_status():
+    base = completion(amount="80000", currency="KHR")
+    statuses = {"completed": "settled", "failed": "failed", "pending": "accepted", "strange": None}
+    for status, kind in statuses.items():
+        (line,) = gsma(base | {"transactionStatus": status}).lines()
+        assert line.kind == kind
+
+
+def test_an_error_callback_refuses_the_batch_it_names():
+    reader = gsma({"errorCategory": "businessRule", "errorCode": "insufficientFunds"})
+    assert list(reader.lines()) == []
+    assert rejects_batch(reader.head)
+    assert reader.head.original_message_id == "SMK" + CORRELATION.replace("-", "")
+
+
+def test_a_batch_callback_is_only_news():
+    assert is_batch_news(orjson.dumps({"batchId": "B1", "batchStatus": "completed"}))
+    assert not is_batch_news(orjson.dumps(completion()))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'{"x":1}', b"\xff"])
+def test_nonsense_callbacks_are_refused(body: bytes):
+    with pytest.raises((StatementMalformed, StatementUnknownKind)):
+        is_batch_news(body)
+
+
+@pytest.mark.parametrize("change", [{"completionDate": "soon"}, {"completionDate": None}, {"amount": "many"}])
+def test_a_broken_line_is_refused(change: dict[str, object]):
+    with pytest.raises(StatementMalformed):
+        list(gsma([completion(**change)], "completions").lines())

@@ -1,0 +1,40 @@
+"""Settings of payments: everything it needs to start, each named by an environment variable `SAMAKI_<FIELD>`."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from shared.settings import Settings
+
+
+class PaymentsSettings(Settings):
+    """Keys, limits and the two rails' addresses. A missing required one fails at start, by name."""
+
+    service: str = "payments"
+
+    encryption_key: SecretStr = Field(description="AES-256 key, base64: account numbers and holder names at rest.")
+    hash_key: SecretStr = Field(description="HMAC-SHA256 key, base64: finds an account number without reading it.")
+
+    account_beneficiary_limit: int = Field(
+        default=3, ge=1, description="An account number may serve at most this many beneficiaries."
+    )
+    account_import_max_bytes: int = Field(default=512 * 1024 * 1024, ge=1024, description="Largest account file.")
+    chunk_size: int = Field(default=10_000, ge=1, le=100_000, description="Payments per transaction of a bulk job.")
+
+    bank_url: str = Field(description="Base address of the bank's ISO 20022 endpoint.")
+    bank_debtor_account: str = Field(description="IBAN of the account that payments leave from.")
+    bank_debtor_bic: str = Field(description="BIC of the bank that holds it.")
+    bank_debtor_name: str = Field(default="National Treasury", description="Name of the paying account's holder.")
+    bank_payees_have_ibans: bool = Field(
+        default=False, description="Whether an IBAN in a statement must be the payee's (Cambodia has no IBANs)."
+    )
+    bank_batch_size: int = Field(default=10_000, ge=1, le=100_000, description="Transactions in one pain.001 file.")
+
+    mobile_money_url: str = Field(description="Base address of the operator's GSMA Mobile Money API.")
+    mobile_money_callback_url: str = Field(description="Where the operator sends its callbacks (ours, public).")
+    mobile_money_callback_secret: SecretStr = Field(description="Shared key that signs the operator's callbacks.")
+    mobile_money_account: str = Field(default="samaki", description="Our own account at the operator: the debit party.")
+    mobile_money_batch_size: int = Field(default=500, ge=1, le=10_000, description="Transactions in one batch.")
+
+    rail_timeout_seconds: float = Field(default=10.0, gt=0, description="Give-up time of one call to a rail.")
+    poll_interval_seconds: float = Field(default=5.0, gt=0, description="How often rails are asked for news.")

@@ -1,0 +1,1 @@
+"""Households, their members over time, and the identifiers that find them."""

@@ -1,0 +1,112 @@
+"""The job that checks a staged file as a set and loads its good households, chunk by chunk.
+
+Killed at any point, it goes on where the last committed chunk ended: each chunk's households, events and outcome commit
+together. Run again after its end, it changes nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from services.registry.households.publish import publish_states
+from services.registry.imports import repository
+from services.registry.imports.model import ImportState
+from services.registry.imports.receive_import import LOAD_JOB
+from services.registry.imports.repository import Check
+from shared.jobs import JobFailed, JobKind, JobRun
+
+LARGE: Final = 1000
+"""Lines from which the planner is told what came in: below, it plans well without."""
+
+
+async def load_import(run: JobRun) -> Mapping[str, Any]:
+    """Check, then load unless it is a dry run, then count and clean up. Returns the counters."""
+    import_id = UUID(run.payload["import_id"])
+    async with run.context.database.session() as session:
+        found = await repository.find_import(session, import_id)
+    if found is None:
+        raise JobFailed("import_not_found", "The import is not recorded here.")
+    check = Check(import_id, tuple(found.areas), run.context.settings.today(run.context.clock))
+    if found.state == ImportState.RECEIVED:
+        await _check(run, check, found.rows)
+    if found.state != ImportState.FINISHED:
+        if not found.dry_run:
+            await _load(run, check)
+        await _finish(run, import_id, found.rows)
+    await _clean_up(run, import_id)
+    async with run.context.database.session() as session:
+        done = await repository.find_import(session, import_id)
+    assert done is not None
+    return counters(done)
+
+
+def counters(row: Any) -> dict[str, int]:
+    """What became of a file, as numbers."""
+    names = ("rows", "households", "registered", "updated", "unchanged")
+    return {name: getattr(row, name) for name in (*names, "rejected_households", "rejected_rows", "rejections")}
+
+
+async def _check(run: JobRun, check: Check, rows: int) -> None:
+    if rows >= LARGE:
+        async with run.context.database.session() as session:
+            await repository.analyze(session)
+    for done, statement in enumerate(repository.CHECKS):
+        await run.progress(done, len(repository.CHECKS), "checking")
+        async with run.context.database.session() as session:
+            await run.still_mine(session)
+            await repository.run_check(session, statement, check)
+    async with run.context.database.session() as session:
+        await repository.record(session, check.batch_id, state=ImportState.VALIDATED)
+        if rows >= LARGE:
+            await repository.analyze(session)
+
+
+async def _load(run: JobRun, check: Check) -> None:
+    async with run.context.database.session() as session:
+        total = (await repository.count_outcomes(session, check.batch_id))["households"]
+    size, after = run.context.settings.import_chunk_households, 0
+    for chunk in itertools.count(1):
+        async with run.context.database.session() as session:
+            await run.still_mine(session)
+            seqs = await repository.next_chunk(session, check.batch_id, after, size)
+            if not seqs:
+                return
+            now = run.context.clock.now()
+            changed = await repository.load_chunk(session, check, seqs, now)
+            await publish_states(session, changed, now)
+            if len(seqs) == size and chunk.bit_count() == 1:  # after 1, 2, 4, 8 ... full chunks
+                await repository.analyze_register(session)
+        after = seqs[-1]
+        await run.progress(after, total, "loading")
+
+
+async def _finish(run: JobRun, import_id: UUID, rows: int) -> None:
+    async with run.context.database.session() as session:
+        await run.still_mine(session)
+        counted = await repository.count_outcomes(session, import_id)
+        rejected_rows = rows - counted.pop("accepted_rows")
+        await repository.record(
+            session,
+            import_id,
+            state=ImportState.FINISHED,
+            finished_at=run.context.clock.now(),
+            rejected_rows=rejected_rows,
+            **counted,
+        )
+
+
+async def _clean_up(run: JobRun, import_id: UUID) -> None:
+    """Staged lines hold names: they go as soon as they are not needed."""
+    more = True
+    while more:
+        async with run.context.database.session() as session:
+            more = await repository.purge_rows(session, import_id)
+        await run.heartbeat()
+    async with run.context.database.session() as session:
+        await repository.purge_households(session, import_id)
+
+
+LOAD_IMPORT = JobKind(LOAD_JOB, load_import)

@@ -1,0 +1,260 @@
+"""One line of a household file -> one typed staging row, or the reasons why not. Pure: no I/O.
+
+Sealing happens here, so that an identity number exists in clear only between the socket and this function: staging,
+tables, logs and rejections never hold one. A cell that does not have its form is not staged at all, since it may be an
+identity number in the wrong column.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from services.registry.imports.rules import COLUMNS, DISABILITIES, RELATIONSHIPS
+from services.registry.sealing import EQUITY_CARD, NATIONAL_ID, PHONE, Sealer
+
+STAGING_COLUMNS: Final = (
+    *("batch_id", "line", "run", "household_ref", "village_code", "poverty_level", "card_cipher", "card_hash"),
+    *("card_valid_from", "card_valid_until", "person_ref", "name_km", "name_en", "sex", "birth_date"),
+    *("birth_date_precision", "relationship", "national_id_cipher", "national_id_hash", "phone_cipher", "phone_hash"),
+    *("disability", "living_with_hiv", "pregnant"),
+)
+REJECTION_COLUMNS: Final = ("batch_id", "line", "field", "code", "household_ref")
+
+_REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}")
+_VILLAGE: Final = re.compile(r"[0-9]{8}")
+CARD_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{3,31}")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}")
+_YEAR: Final = re.compile(r"[0-9]{4}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+_EARLIEST: Final = date(1900, 1, 1)
+_BOOLEANS: Final = {"": False, "false": False, "0": False, "no": False, "true": True, "1": True, "yes": True}
+_SEXES: Final = frozenset({"female", "male"})
+_MAX_NAME: Final = 200
+
+
+@dataclass(frozen=True)
+class Formats:
+    """What identity and telephone numbers look like in this country."""
+
+    national_id: re.Pattern[str]
+    phone: re.Pattern[str]
+
+
+@dataclass
+class Block:
+    """Parsed lines, ready for COPY: `rows` in STAGING_COLUMNS order, `rejections` in REJECTION_COLUMNS order."""
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    rejections: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+def parse_birth_date(text: str) -> tuple[date, str] | None:
+    """A birth date and its precision (`day`, `month`, `year`); None if it is not one."""
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text), "day"
+        if _MONTH.fullmatch(text):
+            return date.fromisoformat(text + "-01"), "month"
+        if _YEAR.fullmatch(text):
+            return date.fromisoformat(text + "-01-01"), "year"
+    except ValueError:
+        return None
+    return None
+
+
+def check_birth_date(text: str, today: date) -> tuple[tuple[date, str], str] | tuple[None, str]:
+    """The birth date with its precision, or None and the code of what is wrong with it."""
+    parsed = parse_birth_date(text)
+    if parsed is None:
+        return None, "invalid_birth_date" if text else "required"
+    if parsed[0] > today:
+        return None, "birth_date_in_future"
+    if parsed[0] < _EARLIEST:
+        return None, "birth_date_too_early"
+    return parsed, ""
+
+
+class RowParser:
+    """Parses the lines of one file in order, giving each the run it belongs to.
+
+    A *run* is a stretch of neighbouring lines with the same household_ref. A line whose household cannot be told (no
+    reference, or a wrong village) makes every household of its run doubtful: the set-wise checks refuse those.
+
+    Args:
+        batch_id: of the import.
+        order: position in the file of each of COLUMNS.
+        today: in the country.
+    """
+
+    def __init__(self, batch_id: UUID, order: Sequence[int], sealer: Sealer, formats: Formats, today: date) -> None:
+        self._batch_id = batch_id
+        self._order = None if tuple(order) == tuple(range(len(COLUMNS))) else tuple(order)
+        self._sealer = sealer
+        self._formats = formats
+        self._today = today
+        self._run = 0
+        self._last_ref: str | None = None
+
+    def parse(self, lines: Sequence[str], first_line: int) -> Block:
+        """Parse consecutive lines, without their line ends. Blank ones are passed over."""
+        block = Block()
+        for line, text in enumerate(lines, first_line):
+            if text and not text.isspace():
+                self._parse_line(text, line, block)
+        return block
+
+    def _parse_line(self, text: str, line: int, block: Block) -> None:
+        code = None
+        cells: list[str] = []
+        if '"' in text:
+            try:
+                cells = next(csv.reader([text], strict=True))
+            except csv.Error:
+                code = "unclosed_quote"
+        else:
+            cells = text.split(",")
+        if code is None and len(cells) != len(COLUMNS):
+            code = "column_count"
+        if code is not None:
+            block.rows.append((self._batch_id, line, self._run, *(None,) * (len(STAGING_COLUMNS) - 3)))
+            block.rejections.append((self._batch_id, line, "line", code, None))
+            return
+        cells = [cell.strip() for cell in cells]
+        if self._order is not None:
+            cells = [cells[position] for position in self._order]
+        self._place(cells, line, block)
+
+    def parse_cells(self, rows: Sequence[Sequence[str]]) -> Block:
+        """Rows of cells in COLUMNS order, that come from elsewhere than a file: lines 1, 2, 3 ..."""
+        block = Block()
+        for line, cells in enumerate(rows, 1):
+            self._place(cells, line, block)
+        return block
+
+    def _place(self, cells: Sequence[str], line: int, block: Block) -> None:
+        errors: list[tuple[str, str]] = []
+        values = self.values(cells, errors)
+        household_ref = values[0]
+        if household_ref is not None and household_ref != self._last_ref:
+            self._run += 1
+            self._last_ref = household_ref
+        block.rows.append((self._batch_id, line, self._run, *values))
+        block.rejections += [(self._batch_id, line, name, code, household_ref) for name, code in errors]
+
+    def values(self, cells: Sequence[str], errors: list[tuple[str, str]]) -> tuple[Any, ...]:
+        """The values of STAGING_COLUMNS from `household_ref` on; what is wrong goes to `errors` as (field, code)."""
+        (ref, village, level, card, card_from, card_until, person_ref, name_km, name_en, sex, birth, relationship) = (
+            cells[:12]
+        )
+        national_id, phone, disability, hiv, pregnant = cells[12:]
+        household = _checked(ref, _REFERENCE, "household_ref", "invalid_reference", errors)
+        place = _checked(village, _VILLAGE, "village_code", "invalid_village_code", errors)
+        poverty = self._poverty(level, card, card_from, card_until, errors)
+        person = _checked(person_ref, _REFERENCE, "person_ref", "invalid_reference", errors)
+        names = _names(name_km, name_en, errors)
+        sex_of = _choice(sex.lower(), _SEXES, "sex", "invalid_sex", errors)
+        birth_date, precision = self._birth_date(birth, errors)
+        relation = _choice(relationship.lower(), RELATIONSHIPS, "relationship", "invalid_relationship", errors)
+        identity = self._sealed(national_id, self._formats.national_id, NATIONAL_ID, "invalid_national_id", errors)
+        phone_pair = self._sealed(phone.replace(" ", ""), self._formats.phone, PHONE, "invalid_phone", errors)
+        disabled = _choice(disability.lower() or "none", DISABILITIES, "disability", "invalid_disability", errors)
+        with_hiv = _boolean(hiv, "living_with_hiv", errors)
+        with_child = _boolean(pregnant, "pregnant", errors)
+        if with_child and sex_of == "male":
+            errors.append(("pregnant", "pregnant_male"))
+        head = (household, place, *poverty, person, *names, sex_of, birth_date, precision, relation)
+        return (*head, *identity, *phone_pair, disabled, with_hiv, with_child)
+
+    def _poverty(
+        self, level: str, card: str, card_from: str, card_until: str, errors: list[tuple[str, str]]
+    ) -> tuple[Any, ...]:
+        if not level:
+            given = {"card_number": card, "card_valid_from": card_from, "card_valid_until": card_until}
+            errors += [(name, "card_without_level") for name, cell in given.items() if cell]
+            return (None, None, None, None, None)
+        if level not in {"1", "2"}:
+            errors.append(("poverty_level", "invalid_poverty_level"))
+        sealed = self._sealed(card, CARD_PATTERN, EQUITY_CARD, "invalid_card_number", errors, required=True)
+        starts = _date(card_from, "card_valid_from", errors)
+        ends = _date(card_until, "card_valid_until", errors)
+        if starts and ends and ends < starts:
+            errors.append(("card_valid_until", "card_ends_before_start"))
+        return (int(level) if level in {"1", "2"} else None, *sealed, starts, ends)
+
+    def _birth_date(self, text: str, errors: list[tuple[str, str]]) -> tuple[date | None, str | None]:
+        parsed, code = check_birth_date(text, self._today)
+        if parsed is None:
+            errors.append(("birth_date", code))
+            return None, None
+        return parsed
+
+    def _sealed(
+        self,
+        text: str,
+        pattern: re.Pattern[str],
+        kind: str,
+        code: str,
+        errors: list[tuple[str, str]],
+        *,
+        required: bool = False,
+    ) -> tuple[bytes | None, bytes | None]:
+        name = "card_number" if kind == EQUITY_CARD else kind
+        if not text:
+            if required:
+                errors.append((name, "required"))
+            return None, None
+        if not pattern.fullmatch(text):
+            errors.append((name, code))
+            return None, None
+        sealed = self._sealer.seal(text, kind)
+        return sealed.cipher, sealed.hash
+
+
+def _checked(text: str, pattern: re.Pattern[str], name: str, code: str, errors: list[tuple[str, str]]) -> str | None:
+    if pattern.fullmatch(text):
+        return text
+    errors.append((name, code if text else "required"))
+    return None
+
+
+def _choice(text: str, allowed: frozenset[str], name: str, code: str, errors: list[tuple[str, str]]) -> str | None:
+    if text in allowed:
+        return text
+    errors.append((name, code if text else "required"))
+    return None
+
+
+def _boolean(text: str, name: str, errors: list[tuple[str, str]]) -> bool | None:
+    value = _BOOLEANS.get(text.lower())
+    if value is None:
+        errors.append((name, "invalid_boolean"))
+    return value
+
+
+def _date(text: str, name: str, errors: list[tuple[str, str]]) -> date | None:
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass  # a day that no month has: reported below like any other text that is not a date
+    errors.append((name, "invalid_date" if text else "required"))
+    return None
+
+
+def _names(name_km: str, name_en: str, errors: list[tuple[str, str]]) -> tuple[str | None, str | None]:
+    if not name_km and not name_en:
+        errors.append(("name_km", "name_required"))
+        return None, None
+    bad = False
+    for name, text in (("name_km", name_km), ("name_en", name_en)):
+        if len(text) > _MAX_NAME or _CONTROL.search(text):
+            errors.append((name, "invalid_name"))
+            bad = True
+    return (None, None) if bad else (name_km, name_en)

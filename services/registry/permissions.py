@@ -1,0 +1,25 @@
+"""Who may do what in the registry: dependency aliases named after the permission."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from shared.auth import Principal, requires
+
+_OFFICERS: Final = ("commune_officer", "registry_officer")
+_READERS: Final = (
+    *_OFFICERS,
+    *("programme_officer", "payment_officer", "payment_approver", "finance_officer", "grievance_officer"),
+    *("auditor", "integration"),
+)
+
+PlaceLoad = Annotated[Principal, requires("registry_officer")]
+PlaceRead = Annotated[Principal, requires(*_READERS)]
+HouseholdWrite = Annotated[Principal, requires(*_OFFICERS)]
+HouseholdRead = Annotated[Principal, requires(*_READERS)]
+ImportRead = Annotated[Principal, requires(*_OFFICERS, "auditor")]
+
+NAMING_ROLES: Final = frozenset({*_OFFICERS, "grievance_officer"})
+"""Roles that are shown names and telephone numbers, in their area, each look being audited."""
+CARE_ROLES: Final = frozenset(_OFFICERS)
+"""Roles that are shown who lives with HIV or is pregnant: those who record it."""

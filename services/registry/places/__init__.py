@@ -1,0 +1,1 @@
+"""Places: province, district, commune, village; with a dated location class."""

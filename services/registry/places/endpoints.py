@@ -1,0 +1,103 @@
+"""`/registry/v1/places`: load the gazetteer, look places up, change a village's location class."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import Query
+
+from services.registry.permissions import PlaceLoad, PlaceRead
+from services.registry.places import repository
+from services.registry.places.change_location_class import change_location_class
+from services.registry.places.errors import NotAVillage, PlaceNotFound, UnknownLocationClass
+from services.registry.places.load_places import LOAD_PLACES_JOB
+from services.registry.places.model import Level
+from services.registry.places.schemas import (
+    ClassChange,
+    ClassPeriod,
+    JobAccepted,
+    PlaceDetail,
+    PlaceSummary,
+    PlaceView,
+)
+from shared import audit
+from shared.errors import OutsideArea, responses
+from shared.http import ContextDep, Router, SessionDep
+from shared.jobs import enqueue
+from shared.pagination import Page, Paging
+
+router = Router(prefix="/registry/v1", tags=["places"])
+
+
+@router.post("/places:load", status_code=202, responses=responses(OutsideArea))
+async def load(session: SessionDep, principal: PlaceLoad) -> JobAccepted:
+    """Load provinces to villages from the gazetteer. Loading again changes only what changed."""
+    if not principal.national:
+        raise OutsideArea("The gazetteer is the whole country's: a national officer loads it.")
+    job_id = await enqueue(session, LOAD_PLACES_JOB, {}, key=LOAD_PLACES_JOB)
+    await audit.record(session, principal, "place.load", "job", job_id)
+    return JobAccepted(job_id=job_id)
+
+
+@router.get("/places")
+async def list_places(
+    session: SessionDep,
+    _principal: PlaceRead,
+    paging: Paging,
+    parent: Annotated[str | None, Query(pattern=r"^([0-9]{2}){1,3}$", description="Code of the place above.")] = None,
+    level: Level | None = None,
+    q: Annotated[
+        str | None, Query(min_length=1, max_length=100, description="A code, or how a name begins, Khmer or English.")
+    ] = None,
+) -> Page[PlaceView]:
+    """Places in order of their code."""
+    after = paging.after()
+    rows = await repository.list_places(
+        session,
+        parent=parent,
+        level=level,
+        query=q.strip() if q else None,
+        after=str(after["code"]) if after else None,
+        limit=paging.fetch,
+    )
+    kept, cursor = paging.cut(rows, key=lambda row: {"code": row.code})
+    return Page[PlaceView](items=[PlaceView.model_validate(row._asdict()) for row in kept], next_cursor=cursor)
+
+
+@router.get("/places/summary")
+async def summarise(session: SessionDep, context: ContextDep, _principal: PlaceRead) -> PlaceSummary:
+    """How many places of each level are loaded, and villages by class today."""
+    levels = await repository.count_by_level(session)
+    classes = await repository.count_by_class(session, context.settings.today(context.clock))
+    return PlaceSummary(villages_by_class=classes, **{level.value: levels.get(level, 0) for level in Level})
+
+
+@router.get("/places/{code}", responses=responses(PlaceNotFound))
+async def read_place(
+    code: str,
+    session: SessionDep,
+    context: ContextDep,
+    _principal: PlaceRead,
+    on: Annotated[date | None, Query(description="Day whose class is asked for; default today.")] = None,
+) -> PlaceDetail:
+    """A place, with its location class on a day."""
+    found = await repository.find_place(session, code)
+    if found is None:
+        raise PlaceNotFound("Look the code up at /registry/v1/places.")
+    day = on or context.settings.today(context.clock)
+    periods = [ClassPeriod.model_validate(row._asdict()) for row in await repository.class_periods(session, code)]
+    holding = [period for period in periods if period.valid_from <= day]
+    location_class = holding[-1].location_class if holding else None
+    return PlaceDetail.model_validate({**found._asdict(), "location_class": location_class, "classes": periods})
+
+
+@router.put(
+    "/places/{code}/location-class",
+    status_code=202,
+    responses=responses(PlaceNotFound, NotAVillage, UnknownLocationClass, OutsideArea),
+)
+async def change_class(code: str, change: ClassChange, session: SessionDep, principal: PlaceLoad) -> JobAccepted:
+    """Give a village another location class from a day on; its households follow on that day."""
+    job_id = await change_location_class(session, principal, code, change.location_class, change.effective_on)
+    return JobAccepted(job_id=job_id)

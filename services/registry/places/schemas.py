@@ -1,0 +1,63 @@
+"""Bodies of the place endpoints."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.registry.places.model import Level
+from shared.contracts.base import LocationClass
+
+
+class JobAccepted(BaseModel):
+    """The work is queued: follow it at `/registry/v1/jobs/{job_id}`."""
+
+    job_id: UUID
+
+
+class PlaceView(BaseModel):
+    """A place."""
+
+    code: str
+    level: Level
+    parent_code: str | None
+    name_km: str
+    name_en: str
+    path: str = Field(description="English names from the province down.")
+    source_code: str | None = Field(description="Its code in the published list, where that had to be changed.")
+
+
+class ClassPeriod(BaseModel):
+    """A location class and the days it holds."""
+
+    location_class: LocationClass
+    valid_from: date
+    valid_until: date | None = Field(description="Last day; null: until further notice.")
+
+
+class PlaceDetail(PlaceView):
+    """A place with its class on the day asked for, and every class it ever had."""
+
+    location_class: LocationClass | None = Field(description="Of a village, on the day asked for.")
+    classes: list[ClassPeriod]
+
+
+class PlaceSummary(BaseModel):
+    """How many places of each level, and villages by class today."""
+
+    province: int
+    district: int
+    commune: int
+    village: int
+    villages_by_class: dict[str, int]
+
+
+class ClassChange(BaseModel):
+    """A village's class from a day on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    location_class: LocationClass
+    effective_on: date

@@ -1,0 +1,68 @@
+"""What the registry needs to know, beyond what every service does."""
+
+from __future__ import annotations
+
+from datetime import date
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, field_validator
+
+from shared.clock import Clock
+from shared.crypto import CryptoError, FieldCipher, KeyedHash
+from shared.settings import Settings
+
+
+class RegistrySettings(Settings):
+    """Settings of the registry; each is read from `SAMAKI_<NAME>`."""
+
+    service: str = "registry"
+
+    encryption_key: SecretStr
+    """Base64 of 32 bytes: encrypts identity numbers, cards and phones at rest."""
+    hash_key: SecretStr
+    """Base64 of 32 bytes, another one: finds an identity number without reading it."""
+
+    time_zone: str = "Asia/Phnom_Penh"
+    """Where "today" is decided: a birth date is in the future by the country's calendar."""
+    national_id_pattern: str = r"[0-9]{9}"
+    """Form of a national identity number (regular expression, whole value)."""
+    phone_pattern: str = r"(\+855|0)[0-9]{8,9}"
+    """Form of a telephone number, without spaces."""
+    import_max_bytes: int = Field(default=1 << 30, ge=1024)
+    """Largest household file accepted in one request."""
+    import_chunk_households: int = Field(default=2000, ge=1, le=20_000)
+    """Households loaded in one transaction."""
+    import_abandoned_after_hours: int = Field(default=24, ge=1)
+    """When rows of an upload that never finished are deleted."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("must be an IANA time zone, e.g. Asia/Phnom_Penh") from None
+        return name
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _encryption_key_works(cls, key: SecretStr) -> SecretStr:
+        _refuse_bad_key(FieldCipher, key)
+        return key
+
+    @field_validator("hash_key")
+    @classmethod
+    def _hash_key_works(cls, key: SecretStr) -> SecretStr:
+        _refuse_bad_key(KeyedHash, key)
+        return key
+
+    def today(self, clock: Clock) -> date:
+        """The date in the country, now."""
+        return clock.now().astimezone(ZoneInfo(self.time_zone)).date()
+
+
+def _refuse_bad_key(user: type[FieldCipher] | type[KeyedHash], key: SecretStr) -> None:
+    try:
+        user(key.get_secret_value())
+    except CryptoError as error:
+        raise ValueError(str(error)) from None
