@@ -129,12 +129,12 @@ def _fault(key: bytes | None, value: bytes | None, headers: dict[str, bytes | No
         return "the message has no key"
     if not value:
         return "the message has no value"
-    for name in ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time"):
-        if not headers.get(name):
-            return f"{name} is missing"
     for name, text in {"the key": key, **headers}.items():
         if text is not None and not _is_utf8(text):
             return f"{name} is not UTF-8"
+    for name in ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time"):
+        if not headers.get(name):
+            return f"{name} is missing"
     if headers["ce_specversion"] != b"1.0":
         return "ce_specversion is not 1.0"
     if headers.get("ce_partitionkey", key) != key:

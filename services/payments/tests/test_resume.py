@@ -34,7 +34,7 @@ async def run_twice(office: Office) -> list[dict[str, Any]]:
     await office.service.run_jobs(allow_failed=True)
     office.service.clock.advance(timedelta(minutes=10))
     jobs = await office.service.run_jobs()
-    assert jobs[-1]["attempt"] == 2
+    assert max(job["attempt"] for job in jobs) == 2
     return jobs
 
 
