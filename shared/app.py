@@ -76,7 +76,7 @@ def _kit_router(name: str) -> Router:
         consumed = await session.execute(select(inbox_consumed.c.topic, inbox_consumed.c.count))
         return EventTotals(
             published={topic: int(count) for topic, count in published},
-            consumed=dict(consumed.tuples().all()),
+            consumed={topic: int(count) for topic, count in consumed},
             outbox=await session.scalar(select(func.count()).select_from(outbox_table)) or 0,
             parked=await session.scalar(select(func.count()).select_from(parked_event)) or 0,
         )

@@ -66,7 +66,7 @@ class EntitlementGranted(EventPayload):
     TOPIC: ClassVar[str] = ENTITLEMENTS
     KEY: ClassVar[str] = "entitlement_id"
 
-    entitlement_id: UUID = Field(description="uuid5 of programme, cycle, beneficiary and component.")
+    entitlement_id: UUID = Field(description="The deterministic UUID of programme, cycle, beneficiary and component.")
     cycle_id: UUID
     programme_code: str
     programme_version: int = Field(ge=1)

@@ -18,7 +18,7 @@ class _Payment(EventPayload):
     TOPIC: ClassVar[str] = PAYMENTS
     KEY: ClassVar[str] = "payment_id"
 
-    payment_id: UUID = Field(description="uuid5 of programme, cycle, beneficiary and component.")
+    payment_id: UUID = Field(description="The deterministic UUID of programme, cycle, beneficiary and component.")
     entitlement_id: UUID
     cycle_id: UUID
     programme_code: str

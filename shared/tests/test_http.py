@@ -1,11 +1,13 @@
 """One transaction a request, idempotency, problems, pages, versions."""
 
 import asyncio
+import base64
 
 import httpx
 from sqlalchemy import func, select
 
-from shared.tests.probe.service import thing
+from shared.tables import idempotency_key
+from shared.tests.probe.service import SERVICE, thing
 
 
 async def things(probe) -> int:
@@ -139,3 +141,26 @@ async def test_two_changes_at_once_lose_none(probe):
     path, headers = f"/probe/v1/things/{made['id']}", probe.token("clerk") | {"If-Match": '"1"'}
     answers = await asyncio.gather(*(probe.http.put(path, json={"name": f"n{i}"}, headers=headers) for i in range(6)))
     assert sorted(answer.status_code for answer in answers) == [200] + [412] * 5
+
+
+async def test_a_key_with_a_body_of_unknown_length_is_refused_before_it_is_read(probe):
+    """The key remembers the hash of the whole body: a body without an end would fill the memory."""
+
+    async def endless():
+        yield b'{"name": "well"}'
+
+    headers = probe.token("clerk") | {"Idempotency-Key": "k1", "Content-Type": "application/json"}
+    answer = await probe.http.post("/probe/v1/things", content=endless(), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (413, "idempotency_key_needs_small_body")
+    assert await things(probe) == 0
+
+
+async def test_a_stored_answer_is_not_readable_in_the_database(make_service):
+    """An answer may hold what is shown once, such as a receipt code."""
+    key = base64.b64encode(bytes(32)).decode()
+    probe = await make_service(SERVICE, encryption_key=key)
+    first = await post(probe, "a secret name", **{"Idempotency-Key": "k1"})
+    async with probe.database.session() as session:
+        stored = await session.scalar(select(idempotency_key.c.body))
+    assert b"secret" not in bytes(stored)
+    assert (await post(probe, "a secret name", **{"Idempotency-Key": "k1"})).json() == first.json()

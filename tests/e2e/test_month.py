@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+
 from deploy.local.demo import BANK_ARGUMENTS, Month, run
 from deploy.local.platform import Platform
 from shared.embedded.kafka import EmbeddedKafka, existing_broker

@@ -28,6 +28,7 @@ from shared.pagination import Page, Paging
 from shared.service import Context, Service
 from shared.settings import Settings
 from shared.tables import new_metadata
+from shared.telemetry import current_traceparent
 
 metadata = new_metadata()
 thing = Table(
@@ -111,7 +112,11 @@ async def broken(_: Clerk) -> None:
     raise ZeroDivisionError("national id 123456789")
 
 
+TRACES: list[str | None] = []
+
+
 async def on_dissolved(context: Context, session: AsyncSession, events: Sequence[Received[HouseholdDissolved]]) -> None:
+    TRACES.append(current_traceparent())
     if any(event.payload.cause == "merged" for event in events):
         raise ValueError("this handler cannot take merged households: 123456789")
     if any(event.payload.cause == "emigrated" and event.payload.version == 99 for event in events):
