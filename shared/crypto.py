@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import os
 import unicodedata
@@ -15,6 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE: Final = 12
 _VERSION: Final = b"\x01"
+_IGNORED: Final = "-./"
+_ASCII_IGNORED: Final = {code: None for code in range(128) if chr(code).isspace() or chr(code) in _IGNORED}
 
 
 class CryptoError(ValueError):
@@ -73,6 +74,11 @@ class KeyedHash:
 
     def digest(self, value: str, kind: str = "") -> bytes:
         """32 bytes; spaces, dashes, case and width do not matter. `kind` keeps types of identifier apart."""
-        normal = unicodedata.normalize("NFKC", value).casefold()
-        normal = "".join(character for character in normal if not character.isspace() and character not in "-./")
-        return hmac.new(self._key, f"{kind}\x00{normal}".encode(), hashlib.sha256).digest()
+        return hmac.digest(self._key, f"{kind}\x00{_normal(value)}".encode(), "sha256")
+
+
+def _normal(value: str) -> str:
+    if value.isascii():  # nearly every identity number: NFKC changes nothing, and casefold is lower
+        return value.lower() if value.isalnum() else value.lower().translate(_ASCII_IGNORED)
+    normal = unicodedata.normalize("NFKC", value).casefold()
+    return "".join(character for character in normal if not character.isspace() and character not in _IGNORED)

@@ -52,9 +52,13 @@ def reference(prefix: str, identifier: UUID) -> str:
     Forty bits can collide in a national register (once in about a million pairs of a million): the column must be
     unique, and the id stays the identity.
     """
-    bits = int.from_bytes(hashlib.sha256(identifier.bytes).digest()[:5], "big")
-    text = "".join(ALPHABET[bits >> shift & 31] for shift in range(35, -1, -5))
-    return f"{prefix}-{text}-{_check_character(text)}"
+    for salt in range(256):
+        bits = int.from_bytes(hashlib.sha256(identifier.bytes + bytes([salt])).digest()[:5], "big")
+        text = "".join(ALPHABET[bits >> shift & 31] for shift in range(35, -1, -5))
+        check = _check_character(text)
+        if check in ALPHABET:  # modulo 37 has five more signs, which nobody can read out: those texts are passed over
+            return f"{prefix}-{text}-{check}"
+    raise AssertionError("256 texts in a row had such a sign: one chance in 7 to the 256th")
 
 
 def valid_reference(text: str) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -90,8 +91,20 @@ async def _migrate(service: Service, settings: Settings) -> None:
     log.info("migrated")
 
 
+def _settle_garbage_collector() -> None:
+    """Let the collector pass over what was imported, and look less often for cycles among what batches make.
+
+    A batch makes tens of thousands of objects and hardly a cycle; with Python's defaults half of the consumer's time
+    went into looking for some (measured with tests.bench: 155 against 80 microseconds of CPU an event).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 def _run_background(service: Service, settings: Settings, role: str, body: Body) -> None:
     async def run() -> None:
+        _settle_garbage_collector()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):

@@ -83,7 +83,7 @@ def run(platform: Platform) -> Month:
         screen.step("Disbursement over two rails")
         paying.disburse(screen, platform, finance, maker, made)
         screen.step("Reconciliation")
-        paying.reconcile(screen, bank, maker, made)
+        paying.reconcile(screen, platform, bank, maker, made)
 
         screen.step("A family asks why")
         clerk = officer("commune-officer-1", "commune_officer")

@@ -1,0 +1,1 @@
+"""Eligibility: who qualifies for what, how much, and why."""

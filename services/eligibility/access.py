@@ -1,0 +1,35 @@
+"""Who may do what here: dependencies named after the permission."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from shared.auth import Principal, requires
+from shared.errors import OutsideArea
+
+_OFFICERS = (
+    "programme_officer",
+    "registry_officer",
+    "commune_officer",
+    "payment_officer",
+    "payment_approver",
+    "finance_officer",
+    "grievance_officer",
+    "auditor",
+)
+
+ProgrammeWrite = Annotated[Principal, requires("programme_officer")]
+ProgrammeRead = Annotated[Principal, requires(*_OFFICERS)]
+CycleWrite = Annotated[Principal, requires("programme_officer")]
+CycleRead = Annotated[
+    Principal, requires("programme_officer", "payment_officer", "payment_approver", "finance_officer", "auditor")
+]
+EnrolmentRead = Annotated[
+    Principal, requires("programme_officer", "commune_officer", "registry_officer", "grievance_officer", "auditor")
+]
+
+
+def ensure_national(principal: Principal) -> None:
+    """Raise OutsideArea unless the caller's area is the whole country: programmes and cycles are national acts."""
+    if not principal.national:
+        raise OutsideArea("A programme and its cycles concern the whole country: ask a national officer.")

@@ -1,0 +1,1 @@
+"""Cycles: one month of a programme: computed, checked, closed with control totals."""

@@ -1,0 +1,204 @@
+"""SQL of cycles: opening, reading, states, totals. Entitlements of a population are in cycles/entitlements.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, Text, and_, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import BYTEA, aggregate_order_by, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.eligibility.cycles.model import CycleRow, CycleState, EntitlementRow
+from services.eligibility.decisions.model import DecisionRow
+from services.eligibility.enrolments.model import EnrolmentRow, EnrolmentState
+from services.eligibility.model import AnyRow
+from services.eligibility.programmes.file import ProgrammeFile
+from services.eligibility.programmes.periods import PeriodDates
+from shared.auth import Principal, in_area
+
+C, G, D = CycleRow, EntitlementRow, DecisionRow
+_CYCLE = tuple(CycleRow.__table__.c)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Control totals of a cycle, from its entitlements as they are stored.
+
+    Attributes:
+        by_component: {"component", "province_code", "count", "amount" (decimal text)}, ordered.
+        content_hash: see cycles/content_hash.py.
+    """
+
+    count: int
+    amount: Decimal
+    by_component: list[dict[str, Any]]
+    content_hash: str
+
+
+async def open_cycle(
+    session: AsyncSession, file: ProgrammeFile, version: int, period: str, dates: PeriodDates, subject: str
+) -> UUID | None:
+    """Insert a cycle; None if the programme has one for this period."""
+    statement = (
+        insert(C)
+        .values(
+            programme_code=file.code,
+            programme_version=version,
+            period=period,
+            reference_date=dates.reference_date,
+            last_day=dates.last_day,
+            window_from=dates.window_from,
+            window_until=dates.window_until,
+            currency=file.currency,
+            funding_line=file.funding_line,
+            opened_by=subject,
+        )
+        .on_conflict_do_nothing(constraint="uq_cycle_programme_code_period")
+        .returning(C.id)
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def find(session: AsyncSession, cycle_id: UUID, *, lock: bool = False) -> AnyRow | None:
+    """One cycle, or None; with `lock` it is held until the transaction ends."""
+    statement = select(*_CYCLE).where(C.id == cycle_id)
+    return (await session.execute(statement.with_for_update() if lock else statement)).one_or_none()
+
+
+async def find_id(session: AsyncSession, code: str, period: str) -> UUID | None:
+    """The cycle of a programme and period."""
+    return await session.scalar(select(C.id).where(C.programme_code == code, C.period == period))
+
+
+async def list_cycles(session: AsyncSession, code: str | None, after: UUID | None, limit: int) -> Sequence[AnyRow]:
+    """Cycles, oldest first, of one programme or all."""
+    statement = select(*_CYCLE).order_by(C.id).limit(limit)
+    if code is not None:
+        statement = statement.where(C.programme_code == code)
+    if after is not None:
+        statement = statement.where(C.id > after)
+    return (await session.execute(statement)).all()
+
+
+async def begin_computation(
+    session: AsyncSession, cycle_id: UUID, file: ProgrammeFile, version: int, dates: PeriodDates
+) -> None:
+    """Set the version to compute with, and clear what an earlier computation left."""
+    await session.execute(delete(G).where(G.cycle_id == cycle_id))
+    await session.execute(delete(D).where(D.cycle_id == cycle_id))
+    await session.execute(
+        update(C)
+        .where(C.id == cycle_id)
+        .values(
+            state=CycleState.COMPUTING,
+            programme_version=version,
+            reference_date=dates.reference_date,
+            window_from=dates.window_from,
+            window_until=dates.window_until,
+            currency=file.currency,
+            funding_line=file.funding_line,
+            entitlement_count=None,
+            amount=None,
+            totals=None,
+            content_hash=None,
+            unpriced=None,
+            computed_at=None,
+        )
+    )
+
+
+async def totals_of(session: AsyncSession, cycle_id: UUID) -> Totals:
+    """Count, sum, totals by component and province, and content hash, from the entitlements themselves."""
+    mine = G.cycle_id == cycle_id
+    province = func.left(G.village_code, 2)
+    groups = await session.execute(
+        select(G.component, province, func.count(), func.sum(G.amount))
+        .where(mine)
+        .group_by(G.component, province)
+        .order_by(G.component, province)
+    )
+    by_component = [
+        {"component": component, "province_code": code, "count": count, "amount": str(amount)}
+        for component, code, count, amount in groups
+    ]
+    joined = func.string_agg(G.digest, aggregate_order_by(literal(b"", BYTEA), G.id))
+    digest = await session.scalar(
+        select(func.encode(func.sha256(func.coalesce(joined, literal(b"", BYTEA))), "hex", type_=Text())).where(mine)
+    )
+    assert digest is not None
+    return Totals(
+        count=sum(total["count"] for total in by_component),
+        amount=sum((Decimal(total["amount"]) for total in by_component), Decimal(0)),
+        by_component=by_component,
+        content_hash=digest,
+    )
+
+
+async def count_unpriced(session: AsyncSession, cycle_id: UUID) -> int:
+    """Households that qualify and get nothing for want of a rate: a line of theirs has none."""
+    missing = D.lines.path_exists("$.*[*] ? (@.rate == null)")
+    return await session.scalar(select(func.count()).where(D.cycle_id == cycle_id, D.qualifies, missing)) or 0
+
+
+async def finish_computation(
+    session: AsyncSession, cycle_id: UUID, totals: Totals, unpriced: int, at: datetime
+) -> None:
+    """Record the totals; the cycle can be closed now."""
+    await session.execute(
+        update(C)
+        .where(C.id == cycle_id)
+        .values(
+            state=CycleState.COMPUTED,
+            entitlement_count=totals.count,
+            amount=totals.amount,
+            totals=totals.by_component,
+            content_hash=totals.content_hash,
+            unpriced=unpriced,
+            computed_at=at,
+        )
+    )
+
+
+async def set_state(session: AsyncSession, cycle_id: UUID, state: CycleState, **values: Any) -> None:
+    """Move a cycle to a state."""
+    await session.execute(update(C).where(C.id == cycle_id).values(state=state, **values))
+
+
+def enrolled_by(code: str, last_day: date) -> Select[UUID]:
+    """Subquery of beneficiaries that take part in a programme by the last day of a period."""
+    return select(EnrolmentRow.beneficiary_id).where(
+        and_(
+            EnrolmentRow.programme_code == code,
+            EnrolmentRow.state == EnrolmentState.APPROVED,
+            EnrolmentRow.effective_on <= last_day,
+        )
+    )
+
+
+async def list_entitlements(
+    session: AsyncSession, principal: Principal, cycle_id: UUID, after: UUID | None, limit: int
+) -> Sequence[AnyRow]:
+    """Entitlements of a cycle in the caller's area, in the order of their ids."""
+    statement = (
+        select(
+            G.id,
+            G.decision_id,
+            G.beneficiary_id,
+            G.beneficiary_reference,
+            G.village_code,
+            G.component,
+            G.amount,
+            G.lines,
+        )
+        .where(G.cycle_id == cycle_id, in_area(principal, G.village_code))
+        .order_by(G.id)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(G.id > after)
+    return (await session.execute(statement)).all()

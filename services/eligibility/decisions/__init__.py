@@ -1,0 +1,1 @@
+"""Decisions: the rule version, the facts and a reason per clause (law 7)."""

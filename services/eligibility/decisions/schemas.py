@@ -1,0 +1,83 @@
+"""What the decision endpoints answer."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Text(BaseModel):
+    """A text in Khmer and English."""
+
+    km: str
+    en: str
+
+
+class ClauseView(BaseModel):
+    """One clause: its rule, whether it holds, the reason told to the family, and the facts it saw."""
+
+    id: str
+    rule: str
+    holds: bool
+    reason: Text
+    facts: dict[str, bool | int | str]
+
+
+class LineView(BaseModel):
+    """One component of a formula: quantity x rate = amount.
+
+    Without numbers when the component is switched off; without a rate when none is given for these facts.
+    """
+
+    component: str
+    names: Text
+    formula: str
+    enabled: bool
+    quantity: int | None
+    rate: Decimal | None
+    amount: Decimal | None
+
+
+class BenefitView(BaseModel):
+    """A payable component with every line of its formula."""
+
+    component: str
+    names: Text
+    lines: list[LineView]
+
+
+class DecisionSummary(BaseModel):
+    """A decision in a list."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    purpose: str
+    programme_code: str
+    programme_version: int
+    cycle_id: UUID | None
+    on_date: date
+    qualifies: bool
+    decided_at: datetime
+
+
+class DecisionView(BaseModel):
+    """A decision that explains itself."""
+
+    id: UUID
+    purpose: str
+    programme_code: str
+    programme_version: int
+    cycle_id: UUID | None
+    beneficiary_id: UUID
+    beneficiary_reference: str
+    on_date: date
+    facts_version: int
+    facts_hash: str = Field(description="SHA-256 of the facts seen.")
+    qualifies: bool
+    clauses: list[ClauseView]
+    benefits: list[BenefitView] = Field(description="Empty for a decision on enrolment.")
+    decided_at: datetime

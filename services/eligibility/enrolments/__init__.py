@@ -1,0 +1,1 @@
+"""Enrolments: who takes part in a programme, and since when."""

@@ -1,0 +1,1 @@
+"""What eligibility knows of households: a dated projection of registry.households."""

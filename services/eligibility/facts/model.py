@@ -1,0 +1,54 @@
+"""Facts as the registry told them: every version of a household is kept, with the day from which it holds.
+
+Rows are never changed, so a decision that names (household_id, version) can always be explained from them, and a past
+month is judged by what held then (fault 19).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.eligibility.model import Base
+
+
+class HouseholdFactRow(Base):
+    """One version of a household. `poverty_level` is 0 without a card; a dissolved household has no members."""
+
+    __tablename__ = "household_fact"
+
+    household_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    effective_on: Mapped[date]
+    reference: Mapped[str]
+    village_code: Mapped[str]
+    location_class: Mapped[str]
+    poverty_level: Mapped[int]
+    card_valid_from: Mapped[date | None]
+    card_valid_until: Mapped[date | None]
+    at_risk: Mapped[bool]
+    dissolved: Mapped[bool]
+    facts_hash: Mapped[bytes]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class MemberFactRow(Base):
+    """One member in one version of a household. `birth_ymd` is the birth date as the number 20200131: ages are its
+    differences, exact and cheap."""
+
+    __tablename__ = "member_fact"
+
+    household_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    relationship: Mapped[str]
+    sex: Mapped[str]
+    birth_date: Mapped[date]
+    birth_date_precision: Mapped[str]
+    birth_ymd: Mapped[int]
+    disability: Mapped[str]
+    living_with_hiv: Mapped[bool]
+    pregnant: Mapped[bool]

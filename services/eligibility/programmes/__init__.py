@@ -1,0 +1,1 @@
+"""Programmes: the officer's file, its versions, and their validity."""
