@@ -157,7 +157,7 @@ class EmbeddedPostgres:
             if not self._process.wait(5.0):
                 self.kill()
         if self.data_dir.exists():
-            pgdata = self._pgdata()
+            pgdata = self.pgdata
             shutil.rmtree(pgdata, ignore_errors=True)
             pgdata.with_suffix(ORIGIN).unlink(missing_ok=True)
             shutil.rmtree(self.data_dir, ignore_errors=True)
@@ -181,13 +181,15 @@ class EmbeddedPostgres:
 
     # --- the cluster --------------------------------------------------------------------------------------------
 
-    def _pgdata(self) -> Path:
+    @property
+    def pgdata(self) -> Path:
+        """The cluster's own directory: in `data_dir`, or where the server's account can reach it."""
         moved = self.data_dir / "pgdata.path"
         return Path(moved.read_text()) if moved.exists() else self.data_dir / "pgdata"
 
     def _cluster(self, user: SystemUser | None) -> Path:
         """The initialised data directory, owned by the server's account and reachable by it."""
-        pgdata = self._pgdata()
+        pgdata = self.pgdata
         if (pgdata / "PG_VERSION").exists():
             return pgdata
         if user is not None and not reachable(self.data_dir, user):

@@ -27,7 +27,7 @@ def run_month(home: Path, bus: str) -> tuple[Month, Path]:
     platform = Platform(home, bus=bus, random_ports=True, bank_arguments=BANK_ARGUMENTS)
     with platform:
         month = run(platform)
-        data = platform.postgres.data_dir
+        data = platform.postgres.pgdata
     return month, data
 
 
