@@ -6,17 +6,32 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.base import EventPayload
 from shared.db import rows_from_json
+from shared.events import MAX_DATA_BYTES
 from shared.tables import outbox_table
 from shared.telemetry import current_traceparent
 
-__all__ = ["outbox_table", "publish"]
+__all__ = ["PayloadTooLong", "outbox_table", "publish"]
 
 _COLUMNS = ["topic", "key", "type", "data", "traceparent"]
+
+
+class PayloadTooLong(ValueError):
+    """A payload above what brokers take."""
+
+
+def _encode(payload: EventPayload) -> bytes:
+    data = payload.model_dump_json().encode()
+    if len(data) > MAX_DATA_BYTES:
+        raise PayloadTooLong(
+            f"{payload.TYPE} {payload.key} has {len(data)} bytes, at most {MAX_DATA_BYTES} can be sent"
+        )
+    return data
 
 
 async def publish(
@@ -31,6 +46,9 @@ async def publish(
         session: the transaction that also changes the state.
         payloads: of any contract types.
         occurred_at: when it happened, if not now; UTC.
+
+    Raises:
+        PayloadTooLong: the broker would refuse it for ever, and with it all that comes after.
     """
     if not payloads:
         return
@@ -40,7 +58,7 @@ async def publish(
             "topic": payload.TOPIC,
             "key": payload.key,
             "type": payload.TYPE,
-            "data": payload.model_dump(mode="json"),
+            "data": orjson.Fragment(_encode(payload)),
             "traceparent": traceparent,
         }
         for payload in payloads

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
-    consumer_batch_size: int = Field(default=1000, ge=1, le=10_000)
+    consumer_batch_size: int = Field(default=2000, ge=1, le=10_000)
     relay_batch_size: int = Field(default=5000, ge=1, le=50_000)
     inbox_retention_days: int = Field(default=30, ge=1)
     """How long a claimed event id is remembered: longer than the broker keeps events."""

@@ -56,7 +56,8 @@ class EmbeddedPostgres:
         data_dir: where the cluster lives: created on first start, kept by `stop`, removed by `destroy`.
         port: a fixed port; by default one that was free at the first start, kept for later starts where it still is.
         owned: the server dies with the process that started it (see shared.embedded.process).
-        durable: False turns off fsync: for tests that do not crash the machine. A killed process loses nothing.
+        durable: False turns off fsync and synchronous commits: for tests that kill nothing. A killed server may then
+            lose what it had acknowledged, so tests that kill it want True.
     """
 
     def __init__(self, data_dir: Path, *, port: int = 0, owned: bool = True, durable: bool = True) -> None:
