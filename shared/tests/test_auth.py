@@ -1,14 +1,16 @@
 """Tokens, roles and areas."""
 
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import column, literal_column, select
 
-from shared.auth import Principal, ensure_area, in_area
-from shared.errors import OutsideArea
+from shared.auth import Principal, TokenVerifier, ensure_area, in_area
+from shared.errors import OutsideArea, Unavailable
 from shared.testing import TestKeys
 
 
@@ -85,3 +87,64 @@ async def test_the_sql_filter_agrees_with_the_area(probe, areas, expected):
     query = select(places.c.code).where(in_area(principal(*areas), places.c.code)).order_by(column("code"))
     async with probe.database.session() as session:
         assert (await session.scalars(query)).all() == expected
+
+
+@pytest.fixture
+def published_keys(keys):
+    """A key set behind HTTP, as Keycloak's: `document` is what it answers now."""
+
+    class Handler(BaseHTTPRequestHandler):
+        document = keys.jwks.read_bytes()
+        asked = 0
+
+        def do_GET(self):
+            type(self).asked += 1
+            self.send_response(200 if self.document else 503)
+            self.end_headers()
+            self.wfile.write(self.document)
+
+        def log_message(self, *_):
+            """Stay quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    Handler.url = f"http://127.0.0.1:{server.server_port}/certs"
+    yield Handler
+    server.shutdown()
+    server.server_close()
+
+
+def verifier(published, clock) -> TokenVerifier:
+    return TokenVerifier(published.url, "samaki-local", "samaki", clock)
+
+
+async def test_keys_are_read_from_a_url_once_for_many_tokens(published_keys, keys, clock):
+    checked = verifier(published_keys, clock)
+    for number in range(5):
+        token = keys.token("clerk", now=clock.now(), subject=f"officer-{number}")
+        assert (await checked.verify(token)).subject == f"officer-{number}"
+    assert published_keys.asked == 1
+
+
+async def test_a_new_key_is_found_when_a_token_names_it(published_keys, clock, tmp_path, monkeypatch):
+    monkeypatch.setattr("shared.auth.JWKS_MIN_INTERVAL_SECONDS", 0)
+    checked = verifier(published_keys, clock)
+    await checked.load()
+    rotated = TestKeys(tmp_path)
+    published_keys.document = rotated.jwks.read_bytes()
+    assert (await checked.verify(rotated.token("clerk", now=clock.now()))).roles == {"clerk"}
+
+
+async def test_while_the_issuer_is_away_the_keys_we_have_go_on(published_keys, keys, clock, monkeypatch):
+    monkeypatch.setattr("shared.auth.JWKS_REFRESH_SECONDS", 0)
+    monkeypatch.setattr("shared.auth.JWKS_MIN_INTERVAL_SECONDS", 0)
+    checked = verifier(published_keys, clock)
+    await checked.load()
+    published_keys.document = b""
+    assert (await checked.verify(keys.token("clerk", now=clock.now()))).roles == {"clerk"}
+
+
+async def test_without_any_keys_the_answer_is_unavailable_not_refused(published_keys, keys, clock):
+    published_keys.document = b""
+    with pytest.raises(Unavailable):
+        await verifier(published_keys, clock).verify(keys.token("clerk", now=clock.now()))
