@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import os
 import unicodedata
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 _NONCE: Final = 12
 _VERSION: Final = b"\x01"
@@ -70,11 +71,13 @@ class KeyedHash:
     """
 
     def __init__(self, key: str) -> None:
-        self._key = _key(key)
+        self._keyed = HMAC(_key(key), SHA256())  # copied for each value: a key is prepared once
 
     def digest(self, value: str, kind: str = "") -> bytes:
         """32 bytes; spaces, dashes, case and width do not matter. `kind` keeps types of identifier apart."""
-        return hmac.digest(self._key, f"{kind}\x00{_normal(value)}".encode(), "sha256")
+        keyed = self._keyed.copy()
+        keyed.update(f"{kind}\x00{_normal(value)}".encode())
+        return keyed.finalize()
 
 
 def _normal(value: str) -> str:

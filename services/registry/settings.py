@@ -30,7 +30,7 @@ class RegistrySettings(Settings):
     """Form of a telephone number, without spaces."""
     import_max_bytes: int = Field(default=1 << 30, ge=1024)
     """Largest household file accepted in one request."""
-    import_chunk_households: int = Field(default=2000, ge=1, le=20_000)
+    import_chunk_households: int = Field(default=5000, ge=1, le=20_000)
     """Households loaded in one transaction."""
     import_abandoned_after_hours: int = Field(default=24, ge=1)
     """When rows of an upload that never finished are deleted."""

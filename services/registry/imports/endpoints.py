@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -19,7 +19,6 @@ from services.registry.imports.errors import (
     EmptyFile,
     FileTooLarge,
     ImportNotFound,
-    KeyNeedsSmallBody,
     LineTooLong,
     NotUtf8,
     UnsupportedBody,
@@ -31,36 +30,15 @@ from services.registry.imports.schemas import ImportAccepted, ImportView, Reject
 from services.registry.permissions import HouseholdWrite, ImportRead
 from shared.auth import Principal
 from shared.errors import responses
-from shared.http import ContextDep, Router, SessionDep, TransactionalRoute
+from shared.http import ContextDep, KeyNeedsSmallBody, Router, SessionDep
 from shared.pagination import Page, Paging
 from shared.service import Context
 
-MAX_KEYED_BODY: Final = 8 << 20
 REPORT_PAGE: Final = 5000
 _HEADER: Final = ("line", "household_ref", "field", "code", "message")
 
 
-class StreamedRoute(TransactionalRoute):
-    """A route that reads its body as a stream: an Idempotency-Key, which needs it whole, goes with small bodies only.
-
-    (Sending a household file again changes nothing, so a large one needs no key.)
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The transactional handler, behind that check."""
-        handle = super().get_route_handler()
-
-        async def check(request: Request) -> Response:
-            length = request.headers.get("content-length", "")
-            small = length.isdecimal() and int(length) <= MAX_KEYED_BODY
-            if request.method == "POST" and "idempotency-key" in request.headers and not small:
-                raise KeyNeedsSmallBody("The same file sent twice registers nobody twice: leave the key out.")
-            return await handle(request)
-
-        return check
-
-
-router = Router(prefix="/registry/v1/household-imports", tags=["household imports"], route_class=StreamedRoute)
+router = Router(prefix="/registry/v1/household-imports", tags=["household imports"])
 
 
 @router.post(

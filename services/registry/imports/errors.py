@@ -5,8 +5,7 @@ Problem
 ├── NotUtf8 400 not_utf8                 ├── FileTooLarge 413 file_too_large
 ├── WrongHeader 400 wrong_header         ├── UploadAbandoned 409 upload_abandoned
 ├── LineTooLong 400 line_too_long        └── ImportNotFound 404 import_not_found
-├── EmptyFile 400 empty_file
-└── KeyNeedsSmallBody 400 idempotency_key_needs_small_body
+└── EmptyFile 400 empty_file
 """
 
 from __future__ import annotations
@@ -59,12 +58,6 @@ class EmptyFile(BadRequest):
     """Nothing but, at most, a header."""
 
     code, title = "empty_file", "The file has no lines"
-
-
-class KeyNeedsSmallBody(BadRequest):
-    """An Idempotency-Key means holding the body in memory: refused for large files, which need none."""
-
-    code, title = "idempotency_key_needs_small_body", "Send a large file without an Idempotency-Key"
 
 
 class UnsupportedBody(Problem):

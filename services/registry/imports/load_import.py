@@ -7,17 +7,21 @@ together. Run again after its end, it changes nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
 
 from services.registry.households.publish import publish_states
 from services.registry.imports import repository
 from services.registry.imports.model import ImportState
 from services.registry.imports.receive_import import LOAD_JOB
 from services.registry.imports.repository import Check
+from shared.db import sqlstate
 from shared.jobs import JobFailed, JobKind, JobRun
 
+UNIQUE_VIOLATION: Final = "23505"
 LARGE: Final = 1000
 """Lines from which the planner is told what came in: below, it plans well without."""
 
@@ -57,6 +61,7 @@ async def _check(run: JobRun, check: Check, rows: int) -> None:
         await run.progress(done, len(repository.CHECKS), "checking")
         async with run.context.database.session() as session:
             await run.still_mine(session)
+            await repository.bulk(session)
             await repository.run_check(session, statement, check)
     async with run.context.database.session() as session:
         await repository.record(session, check.batch_id, state=ImportState.VALIDATED)
@@ -66,21 +71,48 @@ async def _check(run: JobRun, check: Check, rows: int) -> None:
 
 async def _load(run: JobRun, check: Check) -> None:
     async with run.context.database.session() as session:
-        total = (await repository.count_outcomes(session, check.batch_id))["households"]
-    size, after = run.context.settings.import_chunk_households, 0
+        counted = await repository.count_outcomes(session, check.batch_id)
+    total, after = counted["households"], 0
+    done = sum(counted[name] for name in ("registered", "updated", "unchanged", "rejected_households"))
     for chunk in itertools.count(1):
-        async with run.context.database.session() as session:
-            await run.still_mine(session)
-            seqs = await repository.next_chunk(session, check.batch_id, after, size)
-            if not seqs:
-                return
+        try:
+            seqs = await _load_next(run, check, after, chunk)
+        except IntegrityError as error:
+            if sqlstate(error) != UNIQUE_VIOLATION:
+                raise
+            await _check_again(run, check, after)
+            seqs = await _load_next(run, check, after, chunk)
+        if not seqs:
+            return
+        after, done = seqs[-1], done + len(seqs)
+        await run.progress(done, total, "loading")
+
+
+async def _load_next(run: JobRun, check: Check, after: int, chunk: int) -> Sequence[int]:
+    """Load the next chunk, with its events, in one transaction. Returns its households; none: there are no more."""
+    size = run.context.settings.import_chunk_households
+    async with run.context.database.session() as session:
+        await run.still_mine(session)
+        await repository.bulk(session)
+        seqs = await repository.next_chunk(session, check.batch_id, after, size)
+        if seqs:
             now = run.context.clock.now()
             changed = await repository.load_chunk(session, check, seqs, now)
             await publish_states(session, changed, now)
-            if len(seqs) == size and chunk.bit_count() == 1:  # after 1, 2, 4, 8 ... full chunks
-                await repository.analyze_register(session)
-        after = seqs[-1]
-        await run.progress(after, total, "loading")
+        if len(seqs) == size and chunk.bit_count() == 1:  # after 1, 2, 4, 8 ... full chunks
+            await repository.analyze_register(session)
+    return seqs
+
+
+async def _check_again(run: JobRun, check: Check, after: int) -> None:
+    """Somebody registered a household or a number of this chunk since the checks: refuse what is now refused."""
+    async with run.context.database.session() as session:
+        await run.still_mine(session)
+        await repository.bulk(session)
+        seqs = await repository.next_chunk(session, check.batch_id, after, run.context.settings.import_chunk_households)
+        if seqs:
+            for statement in repository.RECHECKS:
+                await repository.run_check(session, statement, check, seqs[0], seqs[-1])
 
 
 async def _finish(run: JobRun, import_id: UUID, rows: int) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,10 +20,10 @@ from services.registry.imports.rules import COLUMNS, DISABILITIES, RELATIONSHIPS
 from services.registry.sealing import EQUITY_CARD, NATIONAL_ID, PHONE, Sealer
 
 STAGING_COLUMNS: Final = (
-    *("batch_id", "line", "run", "household_ref", "village_code", "poverty_level", "card_cipher", "card_hash"),
+    *("batch_id", "line", "seq", "run", "household_ref", "village_code", "poverty_level", "card_cipher", "card_hash"),
     *("card_valid_from", "card_valid_until", "person_ref", "name_km", "name_en", "sex", "birth_date"),
-    *("birth_date_precision", "relationship", "national_id_cipher", "national_id_hash", "phone_cipher", "phone_hash"),
-    *("disability", "living_with_hiv", "pregnant"),
+    *("birth_date_precision", "relationship", "national_id_cipher", "national_id_hash", "phone_cipher"),
+    *("disability", "living_with_hiv", "pregnant", "content"),
 )
 REJECTION_COLUMNS: Final = ("batch_id", "line", "field", "code", "household_ref")
 
@@ -37,6 +38,10 @@ _EARLIEST: Final = date(1900, 1, 1)
 _BOOLEANS: Final = {"": False, "false": False, "0": False, "no": False, "true": True, "1": True, "yes": True}
 _SEXES: Final = frozenset({"female", "male"})
 _MAX_NAME: Final = 200
+_HOUSEHOLD_CELLS: Final = 6
+_APART: Final = "\x1f"
+"""Stands between values whose digest is taken: a control character, that no accepted cell holds."""
+_APART_BYTES: Final = _APART.encode()
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,10 @@ def check_birth_date(text: str, today: date) -> tuple[tuple[date, str], str] | t
 
 
 class RowParser:
-    """Parses the lines of one file in order, giving each the run it belongs to.
+    """Parses the lines of one file in order, giving each the household and the run it belongs to.
+
+    `seq` numbers the households as they come: neighbouring lines of one village and household_ref share it. (A
+    household whose lines stand apart has several; the set-wise checks make them one.)
 
     A *run* is a stretch of neighbouring lines with the same household_ref. A line whose household cannot be told (no
     reference, or a wrong village) makes every household of its run doubtful: the set-wise checks refuse those.
@@ -99,8 +107,12 @@ class RowParser:
         self._sealer = sealer
         self._formats = formats
         self._today = today
+        self._seq = 0
         self._run = 0
         self._last_ref: str | None = None
+        self._last_place: tuple[str | None, str | None] | None = None
+        self._household_cells: Sequence[str] = ()
+        self._household_values: tuple[Any, ...] = ()
 
     def parse(self, lines: Sequence[str], first_line: int) -> Block:
         """Parse consecutive lines, without their line ends. Blank ones are passed over."""
@@ -123,7 +135,8 @@ class RowParser:
         if code is None and len(cells) != len(COLUMNS):
             code = "column_count"
         if code is not None:
-            block.rows.append((self._batch_id, line, self._run, *(None,) * (len(STAGING_COLUMNS) - 3)))
+            nothing = (None,) * (len(STAGING_COLUMNS) - 4)
+            block.rows.append((self._batch_id, line, self._next_seq(None, None), self._run, *nothing))
             block.rejections.append((self._batch_id, line, "line", code, None))
             return
         cells = [cell.strip() for cell in cells]
@@ -145,32 +158,55 @@ class RowParser:
         if household_ref is not None and household_ref != self._last_ref:
             self._run += 1
             self._last_ref = household_ref
-        block.rows.append((self._batch_id, line, self._run, *values))
-        block.rejections += [(self._batch_id, line, name, code, household_ref) for name, code in errors]
+        seq = self._next_seq(household_ref, values[1])
+        block.rows.append((self._batch_id, line, seq, self._run, *values))
+        if errors:
+            block.rejections += [(self._batch_id, line, name, code, household_ref) for name, code in errors]
+
+    def _next_seq(self, household_ref: str | None, village_code: str | None) -> int:
+        place = (household_ref, village_code)
+        if place != self._last_place:
+            self._seq += 1
+            self._last_place = place
+        return self._seq
 
     def values(self, cells: Sequence[str], errors: list[tuple[str, str]]) -> tuple[Any, ...]:
         """The values of STAGING_COLUMNS from `household_ref` on; what is wrong goes to `errors` as (field, code)."""
-        (ref, village, level, card, card_from, card_until, person_ref, name_km, name_en, sex, birth, relationship) = (
-            cells[:12]
-        )
-        national_id, phone, disability, hiv, pregnant = cells[12:]
-        household = _checked(ref, _REFERENCE, "household_ref", "invalid_reference", errors)
-        place = _checked(village, _VILLAGE, "village_code", "invalid_village_code", errors)
-        poverty = self._poverty(level, card, card_from, card_until, errors)
+        household = self._household(cells[:_HOUSEHOLD_CELLS], errors)
+        (person_ref, name_km, name_en, sex, birth, relationship, national_id, phone, disability, hiv, pregnant) = cells[
+            _HOUSEHOLD_CELLS:
+        ]
         person = _checked(person_ref, _REFERENCE, "person_ref", "invalid_reference", errors)
         names = _names(name_km, name_en, errors)
         sex_of = _choice(sex.lower(), _SEXES, "sex", "invalid_sex", errors)
         birth_date, precision = self._birth_date(birth, errors)
         relation = _choice(relationship.lower(), RELATIONSHIPS, "relationship", "invalid_relationship", errors)
         identity = self._sealed(national_id, self._formats.national_id, NATIONAL_ID, "invalid_national_id", errors)
-        phone_pair = self._sealed(phone.replace(" ", ""), self._formats.phone, PHONE, "invalid_phone", errors)
+        phones = self._sealed(phone.replace(" ", ""), self._formats.phone, PHONE, "invalid_phone", errors)
         disabled = _choice(disability.lower() or "none", DISABILITIES, "disability", "invalid_disability", errors)
         with_hiv = _boolean(hiv, "living_with_hiv", errors)
         with_child = _boolean(pregnant, "pregnant", errors)
         if with_child and sex_of == "male":
             errors.append(("pregnant", "pregnant_male"))
-        head = (household, place, *poverty, person, *names, sex_of, birth_date, precision, relation)
-        return (*head, *identity, *phone_pair, disabled, with_hiv, with_child)
+        content = None
+        if not errors:
+            told = (*cells[:3], *cells[4:8], name_en, sex_of, birth, relation, disabled, with_hiv, with_child)
+            content = _digest(told, household[4], identity[1], phones[1])
+        head = (*household, person, *names, sex_of, birth_date, precision, relation)
+        return (*head, *identity, phones[0], disabled, with_hiv, with_child, content)
+
+    def _household(self, cells: Sequence[str], errors: list[tuple[str, str]]) -> tuple[Any, ...]:
+        """The household's own values: read once for neighbouring lines that repeat them."""
+        if cells == self._household_cells:
+            return self._household_values
+        before = len(errors)
+        ref, village, level, card, card_from, card_until = cells
+        household = _checked(ref, _REFERENCE, "household_ref", "invalid_reference", errors)
+        place = _checked(village, _VILLAGE, "village_code", "invalid_village_code", errors)
+        values = (household, place, *self._poverty(level, card, card_from, card_until, errors))
+        if len(errors) == before:
+            self._household_cells, self._household_values = cells, values
+        return values
 
     def _poverty(
         self, level: str, card: str, card_from: str, card_until: str, errors: list[tuple[str, str]]
@@ -258,3 +294,9 @@ def _names(name_km: str, name_en: str, errors: list[tuple[str, str]]) -> tuple[s
             errors.append((name, "invalid_name"))
             bad = True
     return (None, None) if bad else (name_km, name_en)
+
+
+def _digest(values: Sequence[Any], *hashes: bytes | None) -> bytes:
+    """What the line says, in 32 bytes: two lines are the same if their digests are. Sealed values by their hash."""
+    told = _APART.join([str(value) for value in values])
+    return sha256(told.encode() + b"".join(_APART_BYTES + (item or b"") for item in hashes)).digest()

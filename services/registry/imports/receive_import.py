@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Self
 from uuid import UUID
 
 import anyio
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.imports import repository
 from services.registry.imports.errors import EmptyFile, UploadAbandoned
-from services.registry.imports.parse_rows import Formats, RowParser
+from services.registry.imports.parse_rows import Block, Formats, RowParser
 from services.registry.imports.read_lines import LineReader, Lines, column_order
 from services.registry.settings import RegistrySettings
 from shared import audit
@@ -87,19 +88,51 @@ async def _stage_all(context: Context, batch_id: UUID, reader: LineReader) -> in
     settings: RegistrySettings = context.settings
     parser: RowParser | None = None
     rows = 0
-    async for lines in reader.blocks():
-        if parser is None:
-            order = column_order(lines.texts[0])
-            today = settings.today(context.clock)
-            parser = RowParser(batch_id, order, context.resources.sealer, formats(settings), today)
-            lines = Lines(lines.first_line + 1, lines.texts[1:])
-        block = await asyncio.to_thread(parser.parse, lines.texts, lines.first_line)
-        async with context.database.session() as staging:
-            await repository.stage(staging, block)
-        rows += len(block.rows)
+    async with _Staging(context) as staging:
+        async for lines in reader.blocks():
+            if parser is None:
+                order = column_order(lines.texts[0])
+                today = settings.today(context.clock)
+                parser = RowParser(batch_id, order, context.resources.sealer, formats(settings), today)
+                lines = Lines(lines.first_line + 1, lines.texts[1:])
+            block = await asyncio.to_thread(parser.parse, lines.texts, lines.first_line)
+            rows += len(block.rows)
+            await staging.write(block)
     if rows == 0:
         raise EmptyFile("Send a header line and at least one line.")
     return rows
+
+
+class _Staging:
+    """Writes each block in a transaction of its own while the next is parsed: one at a time, none left behind."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def write(self, block: Block) -> None:
+        """Begin to write a block, once the one before is committed. Raises what that one met."""
+        await self._end()
+        self._writing = asyncio.create_task(self._stage(block))
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._writing is not None:
+            self._writing.cancel()
+            with anyio.CancelScope(shield=True):  # what is staged is deleted next: nothing may be written after that
+                await asyncio.gather(self._writing, return_exceptions=True)
+            return
+        await self._end()
+
+    async def _end(self) -> None:
+        if self._writing is not None:
+            await self._writing
+
+    async def _stage(self, block: Block) -> None:
+        async with self._context.database.session() as session:
+            await repository.stage(session, block)
 
 
 async def forget_batch(context: Context, batch_id: UUID) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -19,7 +19,6 @@ from services.registry.imports.rules import MAX_MEMBERS
 from shared.db import copy_records
 
 PURGE_ROWS: Final = 50_000
-ANALYZED_CHUNK: Final = 200
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,9 @@ async def add_import(session: AsyncSession, **values: Any) -> None:
 
 
 _PURGE_ROWS: Final = text("""
-    DELETE FROM import_row WHERE batch_id = :batch AND line IN (
-      SELECT line FROM import_row WHERE batch_id = :batch ORDER BY line LIMIT :rows)""")
+    DELETE FROM import_row WHERE batch_id = :batch AND line <= (
+      SELECT max(line) FROM (
+        SELECT line FROM import_row WHERE batch_id = :batch ORDER BY line LIMIT :rows) AS oldest)""")
 _PURGE_HOUSEHOLDS: Final = text("DELETE FROM import_household WHERE batch_id = :batch")
 _PURGE_REJECTIONS: Final = text("DELETE FROM import_rejection WHERE batch_id = :batch")
 _ABANDONED: Final = text("""
@@ -89,7 +89,8 @@ async def abandoned_batches(session: AsyncSession, before: datetime) -> list[UUI
 # --- checking ------------------------------------------------------------------------------------------------------
 
 CHECKS: Final = (
-    *checks.PLACE_CHECKS,
+    checks.PLACE_CHECK,
+    checks.JOIN_APART,
     checks.GROUP_HOUSEHOLDS,
     *checks.FILE_CHECKS,
     *checks.REGISTER_CHECKS,
@@ -97,33 +98,45 @@ CHECKS: Final = (
     checks.MARK_REFUSED,
 )
 """Statements in order; each may be run in a transaction of its own, and again."""
+RECHECKS: Final = (*checks.REGISTER_CHECKS, checks.MARK_REFUSED)
+"""Those that another import may have changed the answer of."""
+LAST: Final = (1 << 63) - 1
 
 
-def _parameters(check: Check, seqs: Sequence[int] | None) -> dict[str, Any]:
-    return {
+async def bulk(session: AsyncSession) -> None:
+    """Settings of this transaction for statements over many rows: memory to hash and sort in."""
+    await session.execute(_BULK)
+
+
+# Not plan_cache_mode = force_custom_plan: it would plan the check of every foreign key anew for every row.
+_BULK: Final = text("SELECT set_config('work_mem', '64MB', true)")
+
+
+async def run_check(session: AsyncSession, statement: str, check: Check, first: int = 0, last: int = LAST) -> None:
+    """Run one statement of CHECKS; of RECHECKS, for these households alone if they are given."""
+    values: dict[str, Any] = {
         "batch": check.batch_id,
         "areas": list(check.areas),
         "today": check.today,
         "max_members": MAX_MEMBERS,
-        "seqs": list(seqs) if seqs is not None else None,
+        "first": first,
+        "last": last,
     }
-
-
-async def run_check(session: AsyncSession, statement: str, check: Check, seqs: Sequence[int] | None = None) -> None:
-    """Run one statement of CHECKS."""
-    clause = text(statement)
-    wanted = {name: value for name, value in _parameters(check, seqs).items() if name in clause._bindparams}
-    await session.execute(clause, wanted)
+    await _execute(session, statement, values)
 
 
 async def analyze(session: AsyncSession) -> None:
     """Let the planner know what a large file brought into staging."""
-    await session.execute(text("ANALYZE import_row, import_household, import_rejection"))
+    await session.execute(
+        text("ANALYZE import_row (batch_id, line, seq, village_code, national_id_hash), import_household")
+    )
 
 
 async def analyze_register(session: AsyncSession) -> None:
     """The same for the register's tables, which a first load makes grow faster than the database notices."""
-    await session.execute(text("ANALYZE household, membership, person, identifier"))
+    await session.execute(
+        text("ANALYZE household (id), membership (household_id, person_id), person (id), identifier (type)")
+    )
 
 
 # --- loading -------------------------------------------------------------------------------------------------------
@@ -140,36 +153,41 @@ async def next_chunk(session: AsyncSession, batch_id: UUID, after: int, househol
 
 
 async def load_chunk(session: AsyncSession, check: Check, seqs: Sequence[int], now: datetime) -> list[UUID]:
-    """Load these staged households: everything about them in the session's transaction.
-
-    The checks against the register are made again, since another import may have written since.
+    """Load these staged households, neighbours in `seq`: everything about them in the session's transaction.
 
     Returns:
         Ids of the households registered or updated: to be published.
+
+    Raises:
+        IntegrityError: somebody registered one of them, or one of their numbers, since the checks.
     """
-    for statement in (*checks.REGISTER_CHECKS, checks.MARK_REFUSED):
-        await run_check(session, statement, check, seqs)
-    chunk: dict[str, Any] = {"batch": check.batch_id, "seqs": list(seqs), "today": check.today, "now": now}
-    await _execute(session, loading.LOCK_KNOWN, chunk)
-    outcomes = (await _execute(session, loading.CLASSIFY, chunk)).all()
-    new = sorted(seq for seq, outcome in outcomes if outcome == "registering")
-    if new:
-        minted = await mint_households(session, len(new))
-        named = {"ids": [identifier for identifier, _ in minted], "references": [name for _, name in minted]}
-        await session.execute(text(loading.NAME_NEW), {"batch": check.batch_id, "seqs": new, **named})
-    known = any(outcome == "updating" for _, outcome in outcomes)
-    if new or known:
-        await _execute(session, loading.MATCH_MEMBERS, chunk)
-        await session.execute(
-            text("ANALYZE import_member")
-        )  # emptied and filled again: old figures mislead the planner
-        updates = loading.UPDATE_STEPS if known else ()
-        for statement in (*loading.REGISTER_STEPS, *updates, *loading.COMMON_STEPS):
-            await _execute(session, statement, chunk)
-    changed = list((await _execute(session, loading.CHANGED_HOUSEHOLDS, chunk)).scalars())
-    await _execute(session, loading.FINISH, chunk)
-    await _execute(session, loading.CLEAR_MEMBERS, chunk)
-    return changed
+    chunk: dict[str, Any] = {
+        "batch": check.batch_id,
+        "first": seqs[0],
+        "last": seqs[-1],
+        "today": check.today,
+        "now": now,
+    }
+    outcomes = {
+        row.seq: (row.id, row.reference, "unchanged" if row.same else "updated")
+        for row in await _execute(session, loading.LOCK_KNOWN, chunk)
+    }
+    updates = any(outcome == "updated" for _, _, outcome in outcomes.values())
+    new = [seq for seq in seqs if seq not in outcomes]
+    minted = await mint_households(session, len(new)) if new else []
+    outcomes |= {seq: (*names, "registered") for seq, names in zip(new, minted, strict=True)}
+    await _execute(session, loading.SET_OUTCOMES, chunk | _columns(outcomes))
+    steps: list[str] = [loading.MATCH_MEMBERS] if updates else []
+    if new or updates:
+        steps += [*loading.REGISTER_STEPS, *(loading.UPDATE_STEPS if updates else ()), *loading.COMMON_STEPS]
+    for statement in steps:
+        await _execute(session, statement, chunk)
+    return [identifier for identifier, _, outcome in outcomes.values() if outcome != "unchanged"]
+
+
+def _columns(outcomes: Mapping[int, tuple[UUID, str, str]]) -> dict[str, list[Any]]:
+    ids, references, names = zip(*outcomes.values(), strict=True)
+    return {"seqs": list(outcomes), "ids": list(ids), "references": list(references), "outcomes": list(names)}
 
 
 async def _execute(session: AsyncSession, statement: str, values: dict[str, Any]) -> Any:

@@ -72,7 +72,7 @@ async def test_only_plain_csv_of_a_bounded_size_is_taken(registry: Registry) -> 
     announced = {"Content-Type": "text/csv", "Content-Length": str(10 << 30)}
     assert await status(**announced) == (413, "file_too_large")
     keyed = {"Content-Type": "text/csv", "Content-Length": str(9 << 20), "Idempotency-Key": "k"}
-    assert await status(**keyed) == (400, "idempotency_key_needs_small_body")
+    assert await status(**keyed) == (413, "idempotency_key_needs_small_body")
     assert await nothing_kept(registry)
 
 
@@ -106,7 +106,7 @@ async def test_rows_of_an_upload_whose_process_died_are_cleaned_away(registry: R
     batch = uuid7()
     async with registry.service.database.session() as session:
         await session.execute(
-            text("INSERT INTO import_row (batch_id, line, run) VALUES (:batch, 2, 1)"), {"batch": batch}
+            text("INSERT INTO import_row (batch_id, line, seq, run) VALUES (:batch, 2, 1, 1)"), {"batch": batch}
         )
         await session.execute(
             text("INSERT INTO import_rejection (batch_id, line, field, code) VALUES (:batch, 2, 'line', 'required')"),

@@ -69,7 +69,7 @@ async def test_fault_20_loading_stopped_in_the_middle_goes_on_and_loses_and_repe
     assert (done["state"], done["registered"]) == ("finished", 9)
     events = await registry.service.outbox()
     assert len({event.key for event in events}) == len(events) == 9
-    assert [await registry.count(table) for table in ("import_row", "import_household", "import_member")] == [0, 0, 0]
+    assert [await registry.count(table) for table in ("import_row", "import_household")] == [0, 0]
 
 
 async def test_a_changed_household_is_updated_by_its_number_and_published_in_full(registry: Registry) -> None:
@@ -132,6 +132,37 @@ async def test_two_imports_of_the_same_number_at_once_register_it_once(registry:
     imports = await registry.rows("SELECT state, registered, rejected_households FROM household_import")
     assert sorted(tuple(row) for row in imports) == [("finished", 0, 1), ("finished", 1, 0)]
     assert await registry.count("identifier") == 2  # one national id, one card
+
+
+@pytest.mark.parametrize(
+    ("taken", "code"),
+    [({"national_id": "111111111"}, "registered_national_id"), ({"card_number": "CARD-1"}, "registered_card_number")],
+)
+async def test_a_number_registered_after_the_checks_refuses_its_household_and_no_other(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, taken: dict[str, str], code: str
+) -> None:
+    load, calls = repository.load_chunk, 0
+
+    async def after_another_import(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:  # the file was found good; before it is loaded, a whole other one is
+            monkeypatch.setattr(repository, "load_chunk", load)
+            await registry.send(file_of(person("OTHER", village_code=VILLAGES[1], **taken)))
+            monkeypatch.setattr(repository, "load_chunk", after_another_import)
+        return await load(*arguments)
+
+    headers = {**registry.officer(), "Content-Type": "text/csv"}
+    body = file_of(person(), person("H2", **taken), person("H3")).encode()
+    answer = await registry.http.post("/registry/v1/household-imports", content=body, headers=headers)
+    monkeypatch.setattr(repository, "load_chunk", after_another_import)
+    await registry.service.run_jobs()
+    done = await registry.read(answer.json()["import_id"])
+    assert (done["registered"], done["rejected_households"]) == (2, 1)
+    assert {reason for _, _, reason in await registry.rejections(done["import_id"])} == {code}
+    refs = await registry.rows("SELECT household_ref FROM household ORDER BY 1")
+    assert [row.household_ref for row in refs] == ["H1", "H3", "OTHER"]
+    assert (calls, len({event.key for event in await registry.service.outbox()})) == (2, 3)
 
 
 BAD = st.sampled_from(

@@ -42,6 +42,20 @@ async def test_lines_that_contradict_each_other_are_reported(
     assert (done["registered"], done["rejected_rows"]) == (1, len(lines))
 
 
+async def test_lines_of_one_household_that_stand_apart_are_one_household(registry: Registry) -> None:
+    await registry.send(file_of(person(), person("H2"), person(person_ref="2"), person("H2", "2"), person("H2", "3")))
+    found = await registry.rows(
+        "SELECT g.household_ref, count(*) AS members FROM household g JOIN membership m ON m.household_id = g.id"
+        " GROUP BY 1 ORDER BY 1"
+    )
+    assert [tuple(row) for row in found] == [("H1", 2), ("H2", 3)]
+    bad = await registry.send(
+        file_of(person("H3"), GOOD, person("H3", "2", sex="x"), person("H3", "3", card_number=""))
+    )
+    assert {line for line, _, _ in await registry.rejections(bad["import_id"])} == {4, 5}
+    assert (bad["rejected_rows"], bad["rejected_households"], bad["registered"]) == (3, 1, 1)
+
+
 async def test_a_household_with_one_bad_member_is_refused_whole_and_every_bad_line_reported(
     registry: Registry,
 ) -> None:

@@ -111,6 +111,45 @@ def test_runs_follow_the_household_reference_and_a_line_without_one_stays_in_the
     assert [value(block, "run", row) for row in range(5)] == [1, 1, 1, 2, 3]
 
 
+def test_neighbouring_lines_of_one_household_share_its_number() -> None:
+    block = parse(person("A"), person("A", "2"), person("B"), person("B", village_code="01020102"), person("A"))
+    assert [value(block, "seq", row) for row in range(5)] == [1, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        *(
+            {name: other}
+            for name, other in {
+                "poverty_level": "2",
+                "card_number": "OTHER",
+                "card_valid_from": "2020-01-02",
+                "name_km": "\u179f",
+                "card_valid_until": "2023-01-02",
+                "person_ref": "3",
+                "name_en": "Sok",
+                "sex": "male",
+                "phone": "012345679",
+                "birth_date": "1980-05",
+                "relationship": "other",
+                "national_id": "123456780",
+                "disability": "mild",
+                "living_with_hiv": "true",
+                "pregnant": "yes",
+            }.items()
+        ),
+        {"national_id": ""},
+        {"phone": ""},
+        {"national_id": "", "phone": ""},
+    ],
+)
+def test_the_content_of_a_line_changes_with_every_cell(cells: dict[str, str]) -> None:
+    good = person(national_id="123456789", phone="012345678", person_ref="2")
+    assert value(parse(good), "content") == value(parse(good), "content")
+    assert value(parse(good | cells), "content") not in (None, value(parse(good), "content"))
+
+
 @given(st.lists(st.text(max_size=60), max_size=20))
 def test_no_text_breaks_the_parser_and_every_line_that_is_not_blank_is_a_row(texts: list[str]) -> None:
     lines = [text.replace("\n", " ") for text in texts]
