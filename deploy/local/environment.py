@@ -70,8 +70,8 @@ def _rails(keys: Keys, ports: Mapping[str, int]) -> dict[str, str]:
         "SAMAKI_MOBILE_MONEY_URL": url(ports, MOBILE_MONEY),
         "SAMAKI_MOBILE_MONEY_CALLBACK_URL": f"{payments}/payments/v1/rails/mobile_money/callbacks",
         "SAMAKI_MOBILE_MONEY_CALLBACK_SECRET": keys.secret("mobile-money-callbacks"),
-        # One machine, one sitting: rails are asked for news often.
-        "SAMAKI_POLL_INTERVAL_SECONDS": "2",
+        # One machine, one sitting: a rail that does not answer is given up sooner.
+        "SAMAKI_RAIL_TIMEOUT_SECONDS": "3",
     }
 
 

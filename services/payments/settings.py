@@ -37,4 +37,3 @@ class PaymentsSettings(Settings):
     mobile_money_batch_size: int = Field(default=500, ge=1, le=10_000, description="Transactions in one batch.")
 
     rail_timeout_seconds: float = Field(default=10.0, gt=0, description="Give-up time of one call to a rail.")
-    poll_interval_seconds: float = Field(default=5.0, gt=0, description="How often rails are asked for news.")
