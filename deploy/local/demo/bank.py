@@ -36,9 +36,10 @@ class Bank:
     def open_accounts(self, closed: Sequence[str]) -> None:
         """Open the treasury's account in riel, and the payees' accounts that are closed."""
         self._open(TREASURY, self._debtor, balance=OPENING_BALANCE)
-        for number in closed:
+        for position, number in enumerate(closed, 1):
             own = iban(f"MOCK{number:0>14}")
-            self._open(f"C{number}", own, account_number=number, behaviour="closed-account")
+            # The bank writes an account's name here into its message ids: it must not be the number.
+            self._open(f"CLOSED-{position:02d}", own, account_number=number, behaviour="closed-account")
 
     def return_later(self, end_to_end_id: str) -> None:
         """Let one payment settle and come back a business day later (pacs.004, MD07: beneficiary deceased)."""
