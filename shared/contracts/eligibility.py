@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.base import Amount, ControlTotal, Currency, EventPayload, PlaceCode
+from shared.contracts.remedies import RemedyAnswer
 
 ENROLMENTS = "eligibility.enrolments"
 ENTITLEMENTS = "eligibility.entitlements"
 CYCLES = "eligibility.cycles"
+PROGRAMMES = "eligibility.programmes"
+DECISIONS = "eligibility.decisions"
+REMEDIES = "eligibility.remedies"
 
 
 class _Enrolment(EventPayload):
@@ -39,6 +43,21 @@ class EnrolmentSuspended(_Enrolment):
 
     TYPE: ClassVar[str] = "samaki.eligibility.enrolment.suspended.v1"
     cause: str
+    until: date | None = Field(default=None, description="Last day of the pause, when it has one.")
+
+
+class EnrolmentResumed(_Enrolment):
+    """Taking part goes on after a pause."""
+
+    TYPE: ClassVar[str] = "samaki.eligibility.enrolment.resumed.v1"
+    cause: str
+
+
+class EnrolmentWaitlisted(_Enrolment):
+    """Eligible, but a quota or a budget cap binds: on the waiting list at this rank."""
+
+    TYPE: ClassVar[str] = "samaki.eligibility.enrolment.waitlisted.v1"
+    rank: int = Field(ge=1)
 
 
 class EnrolmentEnded(_Enrolment):
@@ -46,6 +65,72 @@ class EnrolmentEnded(_Enrolment):
 
     TYPE: ClassVar[str] = "samaki.eligibility.enrolment.ended.v1"
     cause: str
+    ended_by: str | None = Field(default=None, description="Subject of the officer's token; null: by the platform.")
+
+
+class ProgrammeText(BaseModel):
+    """A clause or component and how it is said to a family."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    code: str
+    km: str
+    en: str
+
+
+class ProgrammePublished(EventPayload):
+    """A programme version is in force: the words that explain its decisions and its components, in both languages."""
+
+    TYPE: ClassVar[str] = "samaki.eligibility.programme.published.v1"
+    TOPIC: ClassVar[str] = PROGRAMMES
+    KEY: ClassVar[str] = "programme_code"
+
+    programme_code: str
+    programme_version: int = Field(ge=1)
+    unit: Literal["household", "person", "worker", "student", "event"]
+    name_km: str
+    name_en: str
+    funding_line: str
+    currency: Currency
+    valid_from: date
+    valid_until: date | None = None
+    clauses: tuple[ProgrammeText, ...] = Field(max_length=60, description="What is said when a clause is not met.")
+    components: tuple[ProgrammeText, ...] = Field(max_length=60)
+    unconfirmed: tuple[str, ...] = Field(
+        default=(), max_length=60, description="Rate tables not yet confirmed by an officer."
+    )
+
+
+class FactValue(BaseModel):
+    """One fact that a decision saw, as text."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    value: str
+
+
+class DecisionMade(EventPayload):
+    """A decision that differs from the one before: outcome, clauses or version. Facts are those its rules name."""
+
+    TYPE: ClassVar[str] = "samaki.eligibility.decision.made.v1"
+    TOPIC: ClassVar[str] = DECISIONS
+    KEY: ClassVar[str] = "beneficiary_id"
+
+    decision_id: UUID
+    programme_code: str
+    programme_version: int = Field(ge=1)
+    beneficiary_id: UUID
+    beneficiary_reference: str
+    village_code: PlaceCode
+    decided_on: date = Field(description="The reference date of the facts.")
+    eligible: bool
+    failed_clauses: tuple[str, ...] = Field(max_length=60)
+    facts: tuple[FactValue, ...] = Field(max_length=60)
+    facts_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    decided_by: str | None = Field(
+        default=None, description="Subject of the officer who ran it; null: by the platform."
+    )
 
 
 class EntitlementLine(BaseModel):
@@ -57,10 +142,14 @@ class EntitlementLine(BaseModel):
     quantity: int = Field(ge=0)
     rate: Amount
     amount: Amount
+    kind: Literal["benefit", "arrears", "recovery"] = Field(
+        default="benefit", description="`recovery` lines are taken off: amount = benefit + arrears - recovery."
+    )
+    for_period: str | None = Field(default=None, description="Of arrears and recovery: the period put right.")
 
 
 class EntitlementGranted(EventPayload):
-    """A beneficiary is owed this much for a closed cycle. The sum of `lines` is `amount`."""
+    """A beneficiary is owed this much for a closed cycle: the benefit and arrears of `lines` less recovery."""
 
     TYPE: ClassVar[str] = "samaki.eligibility.entitlement.granted.v1"
     TOPIC: ClassVar[str] = ENTITLEMENTS
@@ -79,6 +168,7 @@ class EntitlementGranted(EventPayload):
     currency: Currency
     lines: tuple[EntitlementLine, ...] = Field(max_length=40)
     decision_id: UUID = Field(description="The decision that explains it.")
+    unconfirmed: bool = Field(default=False, description="A rate in it awaits confirmation: it must not be paid.")
 
 
 class EntitlementRevoked(EventPayload):
@@ -116,24 +206,46 @@ class CycleClosed(EventPayload):
     closed_by: str = Field(description="Subject of the officer's token.")
 
 
+class RemedyAnswered(RemedyAnswer):
+    """What became of a remedy that eligibility was asked for."""
+
+    TYPE: ClassVar[str] = "samaki.eligibility.remedy.answered.v1"
+    TOPIC: ClassVar[str] = REMEDIES
+
+
 EVENTS: tuple[type[EventPayload], ...] = (
+    ProgrammePublished,
+    DecisionMade,
     EnrolmentApproved,
     EnrolmentSuspended,
+    EnrolmentResumed,
+    EnrolmentWaitlisted,
     EnrolmentEnded,
     EntitlementGranted,
     EntitlementRevoked,
     CycleClosed,
+    RemedyAnswered,
 )
 __all__ = [
     "CYCLES",
+    "DECISIONS",
     "ENROLMENTS",
     "ENTITLEMENTS",
     "EVENTS",
+    "PROGRAMMES",
+    "REMEDIES",
     "CycleClosed",
+    "DecisionMade",
     "EnrolmentApproved",
     "EnrolmentEnded",
+    "EnrolmentResumed",
     "EnrolmentSuspended",
+    "EnrolmentWaitlisted",
     "EntitlementGranted",
     "EntitlementLine",
     "EntitlementRevoked",
+    "FactValue",
+    "ProgrammePublished",
+    "ProgrammeText",
+    "RemedyAnswered",
 ]

@@ -9,9 +9,11 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.contracts.base import Amount, ControlTotal, Currency, EventPayload, PlaceCode
+from shared.contracts.remedies import RemedyAnswer
 
 PAYMENTS = "payments.payments"
 CYCLES = "payments.cycles"
+REMEDIES = "payments.remedies"
 
 
 class _Payment(EventPayload):
@@ -31,6 +33,11 @@ class _Payment(EventPayload):
     currency: Currency
     attempt: int = Field(ge=1, description="1 for the first issue, one more for each re-issue.")
     rail: str = Field(description="The payment rail, e.g. `bank` or `mobile_money`.")
+    account_token: str | None = Field(
+        default=None,
+        description="Opaque token of the account (keyed hash): equal tokens are one account, nothing else.",
+    )
+    agent_code: str | None = Field(default=None, description="The agent or cash point, where there is one.")
 
 
 class PaymentInstructed(_Payment):
@@ -69,6 +76,14 @@ class PaymentExpired(_Payment):
     expired_on: date
 
 
+class PaymentExcluded(_Payment):
+    """Owed, but left out of the payment list by a check; `reason_code` says which."""
+
+    TYPE: ClassVar[str] = "samaki.payments.payment.excluded.v1"
+    reason_code: str = Field(description="no_account, account_changed, hold, deceased, over_ceiling, sanctions ...")
+    reason: str
+
+
 class PaymentListApproved(EventPayload):
     """A cycle's payment list was approved: what is paid is exactly what this hash covers."""
 
@@ -90,11 +105,20 @@ class PaymentListApproved(EventPayload):
     approved_by: str
 
 
+class RemedyAnswered(RemedyAnswer):
+    """What became of a remedy that payments was asked for."""
+
+    TYPE: ClassVar[str] = "samaki.payments.remedy.answered.v1"
+    TOPIC: ClassVar[str] = REMEDIES
+
+
 EVENTS: tuple[type[EventPayload], ...] = (
     PaymentInstructed,
     PaymentSettled,
     PaymentFailed,
     PaymentReturned,
     PaymentExpired,
+    PaymentExcluded,
     PaymentListApproved,
+    RemedyAnswered,
 )

@@ -54,9 +54,10 @@ class TestService:
         areas: Sequence[str] = ("*",),
         subject: str = "officer-1",
         ttl: timedelta = timedelta(hours=1),
+        **claims: Any,
     ) -> dict[str, str]:
-        """Authorization header of a caller with these roles and areas."""
-        signed = self.keys.token(*roles, areas=tuple(areas), subject=subject, now=self.clock.now(), ttl=ttl)
+        """Authorization header of a caller with these roles and areas, and further claims such as `person_id`."""
+        signed = self.keys.token(*roles, areas=tuple(areas), subject=subject, now=self.clock.now(), ttl=ttl, **claims)
         return {"Authorization": f"Bearer {signed}"}
 
     def delivery(

@@ -10,7 +10,8 @@ from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import column, literal_column, select
 
 from shared.auth import Principal, TokenVerifier, ensure_area, in_area
-from shared.errors import OutsideArea, Unavailable
+from shared.errors import OutsideArea, Unauthorized, Unavailable
+from shared.ids import uuid7
 from shared.testing import TestKeys
 
 
@@ -65,6 +66,16 @@ async def test_a_token_signed_with_a_secret_or_with_nothing_is_refused(probe):
 
 def principal(*areas: str) -> Principal:
     return Principal("x", frozenset(), areas)
+
+
+async def test_a_token_may_name_the_officers_own_record(probe):
+    person, now, keys = uuid7(), probe.clock.now(), probe.keys
+    verifier = probe.app.state.verifier
+    known = await verifier.verify(keys.token("auditor", now=now, person_id=str(person)))
+    assert known.person_id == person
+    assert (await verifier.verify(keys.token("auditor", now=now))).person_id is None
+    with pytest.raises(Unauthorized):
+        await verifier.verify(keys.token("auditor", now=now, person_id="me"))
 
 
 def test_an_area_covers_the_places_below_it():
