@@ -13,20 +13,21 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
-import asyncpg
 from prometheus_client import Counter, Histogram
 from pydantic import ValidationError
-from sqlalchemy import delete, func, select, text
-from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.bus.port import Delivery, Subscriber
+from shared.consumer_lock import ConsumerLock
 from shared.contracts import EVENTS, EventPayload
 from shared.db import is_transient
+from shared.inbox import claim, count
+from shared.parking import MAX_PARKED, Reject, TooManyParked, describe, number_parked, park, parked_keys
 from shared.service import Context
 from shared.tables import inbox_consumed, inbox_table, parked_event
 from shared.telemetry import get_logger, mask, span
@@ -35,9 +36,6 @@ from shared.waiting import Backoff
 log = get_logger(__name__)
 P = TypeVar("P", bound=EventPayload)
 POLL_SECONDS: Final = 1.0
-MAX_PARKED: Final = 10_000
-"""Beyond this the fault is ours, not the data's: the consumer stops rather than park a whole topic."""
-
 HANDLED = Counter("samaki_consumer_events_total", "Events committed, by topic and outcome.", ["topic", "outcome"])
 BATCH_SECONDS = Histogram("samaki_consumer_batch_seconds", "From poll to committed offsets.")
 
@@ -51,17 +49,6 @@ class Received(Generic[P]):
     occurred_at: datetime
     traceparent: str | None
 
-
-_CLAIM: Final = text(
-    # Sorted, so that two consumers with overlapping batches cannot deadlock. Answers with the ids that were claimed
-    # before: mostly none, so nothing is fetched for the new ones.
-    "WITH incoming AS MATERIALIZED ("
-    "  SELECT unnest(CAST(string_to_array(:ids, ',') AS uuid[])) AS event_id),"
-    " claimed AS ("
-    "  INSERT INTO inbox (event_id, topic) SELECT event_id, :topic FROM incoming ORDER BY event_id"
-    "  ON CONFLICT DO NOTHING RETURNING event_id)"
-    " SELECT event_id FROM incoming EXCEPT SELECT event_id FROM claimed"
-)
 
 Handler = Callable[[Context, AsyncSession, Sequence[Received[Any]]], Awaitable[None]]
 Reset = Callable[[Context, AsyncSession], Awaitable[None]]
@@ -94,26 +81,19 @@ class _Item:
     key: tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reject:
-    """A delivery that goes to the parking place."""
-
-    delivery: Delivery
-    reason: str
-    follows: bool = False
-
-
 class Consumer:
     """Applies one service's subscriptions to what the bus delivers.
 
     Args:
         context: the service's context.
         subscriber: a started subscriber, in the service's group.
+        lock: held against a replay; taken again before a batch when the database has restarted.
     """
 
-    def __init__(self, context: Context, subscriber: Subscriber | None) -> None:
+    def __init__(self, context: Context, subscriber: Subscriber | None, lock: ConsumerLock | None = None) -> None:
         self._context = context
         self._subscriber = subscriber
+        self._lock = lock
         self._routes: dict[str, Subscription] = {}
         for subscription in context.service.subscriptions:
             for type_ in subscription.types:
@@ -159,6 +139,8 @@ class Consumer:
         backoff = Backoff()
         while True:
             try:
+                if self._lock is not None:
+                    await self._lock.keep()
                 await self._apply(deliveries)
             except Exception as error:
                 if not is_transient(error):
@@ -179,7 +161,7 @@ class Consumer:
             if is_transient(error) or isinstance(error, TooManyParked):
                 raise
             if len(deliveries) == 1:
-                log.error("event_parked", **_describe(deliveries[0]), exc_info=error)
+                log.error("event_parked", **describe(deliveries[0]), exc_info=error)
                 await self._park_alone(deliveries[0], error)
                 return
         middle = len(deliveries) // 2
@@ -189,9 +171,11 @@ class Consumer:
     async def _transaction(self, deliveries: Sequence[Delivery]) -> None:
         items, rejects = self._sort(deliveries)
         async with self._context.database.session() as session:
-            items, followers = await _set_aside(session, items)
-            rejects += followers
-            fresh = await self._claim(session, [item.delivery for item in items])
+            parked = await parked_keys(session, [item.key for item in items])
+            if parked:
+                rejects += [_following(item) for item in items if item.key in parked]
+                items = [item for item in items if item.key not in parked]
+            fresh = await claim(session, [item.delivery for item in items])
             new = _first_of_each(items, fresh)
             parents = {item.received.traceparent for item in new if item.received.traceparent}
             with span(f"{self._context.service.name} consume", parents):
@@ -199,25 +183,25 @@ class Consumer:
                     for subscription, events in wave:
                         await subscription.handler(self._context, session, events)
             if rejects:
-                await _park(session, rejects)
-                fresh_rejects = await self._claim(session, [reject.delivery for reject in rejects])
-                await _count(
+                await park(session, rejects)
+                fresh_rejects = await claim(session, [reject.delivery for reject in rejects])
+                await count(
                     session, [r.delivery for r in rejects if r.delivery.event and r.delivery.event.id in fresh_rejects]
                 )
-            await _count(session, [item.delivery for item in new])
+            await count(session, [item.delivery for item in new])
         for topic, group in itertools.groupby(sorted(item.delivery.topic for item in new)):
             HANDLED.labels(topic, "handled").inc(len(list(group)))
         for reject in rejects:
             HANDLED.labels(reject.delivery.topic, "parked").inc()
-            log.error("event_parked", reason=reject.reason, **_describe(reject.delivery))
+            log.error("event_parked", reason=reject.reason, **describe(reject.delivery))
 
-    def _sort(self, deliveries: Sequence[Delivery]) -> tuple[list[_Item], list[_Reject]]:
+    def _sort(self, deliveries: Sequence[Delivery]) -> tuple[list[_Item], list[Reject]]:
         items: list[_Item] = []
-        rejects: list[_Reject] = []
+        rejects: list[Reject] = []
         for delivery in deliveries:
             event = delivery.event
             if event is None:
-                rejects.append(_Reject(delivery, f"malformed: {delivery.malformed}"))
+                rejects.append(Reject(delivery, f"malformed: {delivery.malformed}"))
                 continue
             subscription = self._routes.get(event.type)
             payload: Any = None
@@ -226,35 +210,22 @@ class Consumer:
                     payload = EVENTS[event.type].model_validate_json(event.data)
                 except ValidationError as error:
                     places = ", ".join(".".join(map(str, item["loc"])) for item in error.errors()[:5])
-                    rejects.append(_Reject(delivery, f"does not fit its contract at: {places}"))
+                    rejects.append(Reject(delivery, f"does not fit its contract at: {places}"))
                     continue
             received = Received(event.id, payload, event.time, event.traceparent)
             items.append(_Item(delivery, received, subscription, (event.topic, event.key)))
         return items, rejects
 
-    async def _claim(self, session: AsyncSession, deliveries: Sequence[Delivery]) -> set[UUID]:
-        """Claim these event ids; the ones that were not claimed before."""
-        by_topic: dict[str, set[UUID]] = {}
-        for delivery in deliveries:
-            if delivery.event:
-                by_topic.setdefault(delivery.topic, set()).add(delivery.event.id)
-        fresh: set[UUID] = set()
-        for topic, ids in sorted(by_topic.items()):
-            # One text, taken apart by the database: the driver looks at each element of an array several times.
-            known = await session.execute(_CLAIM, {"ids": ",".join(map(str, ids)), "topic": topic})
-            fresh |= ids.difference(known.scalars())
-        return fresh
-
     async def _park_alone(self, delivery: Delivery, error: Exception) -> None:
         """Park the one event that its handler could not take."""
         async with self._context.database.session() as session:
-            if (await session.scalar(select(func.count()).select_from(parked_event)) or 0) >= MAX_PARKED:
+            if await number_parked(session) >= MAX_PARKED:
                 raise TooManyParked(
                     f"{MAX_PARKED} events are parked: mend the handler, then replay --parked"
                 ) from error
-            await _park(session, [_Reject(delivery, f"{type(error).__name__}: {mask(str(error))[:500]}")])
-            await self._claim(session, [delivery])
-            await _count(session, [delivery])
+            await park(session, [Reject(delivery, f"{type(error).__name__}: {mask(str(error))[:500]}")])
+            await claim(session, [delivery])
+            await count(session, [delivery])
         HANDLED.labels(delivery.topic, "parked").inc()
 
     # --- replay ---------------------------------------------------------------------------------------------------
@@ -285,8 +256,7 @@ class Consumer:
             else:
                 stuck.add((row.topic, row.key))
         async with self._context.database.session() as session:
-            remaining = await session.scalar(select(func.count()).select_from(parked_event))
-        return handled, int(remaining or 0)
+            return handled, await number_parked(session)
 
     async def _replay_one(self, row: Any) -> bool:
         delivery = Delivery.restore(row.topic, row.partition, row.offset, row.key, row.headers, bytes(row.value or b""))
@@ -317,8 +287,8 @@ class Consumer:
             How many events were applied.
         """
         assert self._subscriber is not None
-        async with self._context.database.connection() as guard:
-            await take_consumer_lock(guard, self._context.database.schema, exclusive=True)
+        async with ConsumerLock.held(self._context.database, exclusive=True) as lock:
+            self._lock = lock
             async with self._context.database.session() as session:
                 await session.execute(delete(inbox_table).where(inbox_table.c.topic == topic))
                 await session.execute(delete(inbox_consumed).where(inbox_consumed.c.topic == topic))
@@ -336,24 +306,8 @@ class Consumer:
             return applied
 
 
-class TooManyParked(RuntimeError):
-    """So many events were parked that the handler, not the data, must be wrong."""
-
-
-class ConsumersRunning(RuntimeError):
-    """A replay of a topic was asked for while consumers of the service run."""
-
-
-async def take_consumer_lock(connection: asyncpg.Connection, schema: str, *, exclusive: bool) -> None:
-    """Consumers share this lock; a replay of a topic wants it alone.
-
-    Raises:
-        ConsumersRunning: consumers hold it, or a replay does.
-    """
-    alone, together = "SELECT pg_try_advisory_lock(hashtext($1))", "SELECT pg_try_advisory_lock_shared(hashtext($1))"
-    statement = alone if exclusive else together
-    if not await connection.fetchval(statement, f"consumer:{schema}"):
-        raise ConsumersRunning("Stop this service's consumers first (or wait for the replay to end).")
+def _following(item: _Item) -> Reject:
+    return Reject(item.delivery, "follows a parked event of its key", follows=True)
 
 
 def _first_of_each(items: Sequence[_Item], fresh: set[UUID]) -> list[_Item]:
@@ -390,81 +344,3 @@ def _waves(items: Sequence[_Item]) -> list[list[tuple[Subscription, list[Receive
             waves.append({})
         waves[number].setdefault(id(item.subscription), (item.subscription, []))[1].append(item.received)
     return [list(wave.values()) for wave in waves]
-
-
-async def _set_aside(session: AsyncSession, items: list[_Item]) -> tuple[list[_Item], list[_Reject]]:
-    """Events whose key has a parked one wait behind it."""
-    topics = sorted({item.key[0] for item in items})
-    keys = sorted({item.key[1] for item in items})
-    found = await session.execute(
-        select(parked_event.c.topic, parked_event.c.key)
-        .where(parked_event.c.topic == func.any(topics), parked_event.c.key == func.any(keys))
-        .distinct()
-    )
-    parked = {(row.topic, row.key) for row in found}
-    if not parked:
-        return items, []
-    kept = [item for item in items if item.key not in parked]
-    aside = [
-        _Reject(item.delivery, "follows a parked event of its key", follows=True)
-        for item in items
-        if item.key in parked
-    ]
-    return kept, aside
-
-
-async def _park(session: AsyncSession, rejects: Sequence[_Reject]) -> None:
-    rows = [
-        {
-            "topic": reject.delivery.topic,
-            "partition": reject.delivery.partition,
-            "offset": reject.delivery.offset,
-            "key": (reject.delivery.raw_key or b"").decode(errors="replace").replace("\x00", ""),
-            "event_id": reject.delivery.event.id if reject.delivery.event else None,
-            "type": reject.delivery.event.type if reject.delivery.event else None,
-            "headers": [[name, value.decode(errors="replace")] for name, value in reject.delivery.raw_headers],
-            "value": reject.delivery.raw_value,
-            "reason": reject.reason,
-            "follows_parked": int(reject.follows),
-        }
-        for reject in rejects
-    ]
-    await session.execute(pg_insert(parked_event).values(rows).on_conflict_do_nothing())
-
-
-async def _count(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
-    """Add to the number of distinct events consumed, by topic."""
-    totals: dict[str, int] = {}
-    for delivery in deliveries:
-        totals[delivery.topic] = totals.get(delivery.topic, 0) + 1
-    if not totals:
-        return
-    statement = pg_insert(inbox_consumed).values([{"topic": t, "count": n} for t, n in sorted(totals.items())])
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["topic"], set_={"count": inbox_consumed.c.count + statement.excluded.count}
-        )
-    )
-
-
-def _describe(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "topic": delivery.topic,
-        "partition": delivery.partition,
-        "offset": delivery.offset,
-        "event_id": str(delivery.event.id) if delivery.event else None,
-        "type": delivery.event.type if delivery.event else None,
-    }
-
-
-async def prune_inbox(context: Context) -> None:
-    """Forget event ids older than the retention, in bounded steps."""
-    limit = context.clock.now() - timedelta(days=context.settings.inbox_retention_days)
-    statement = text(
-        "DELETE FROM inbox WHERE event_id IN (SELECT event_id FROM inbox WHERE claimed_at < :limit LIMIT 50000)"
-    )
-    while True:
-        async with context.database.session() as session:
-            result: Any = await session.execute(statement, {"limit": limit})
-        if result.rowcount < 50_000:
-            return

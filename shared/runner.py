@@ -28,8 +28,10 @@ from fastapi import FastAPI
 
 from shared.app import add_probes, build_app
 from shared.bus import ensure_topics, open_publisher, open_subscriber
-from shared.consumer import Consumer, prune_inbox, take_consumer_lock
+from shared.consumer import Consumer
+from shared.consumer_lock import ConsumerLock
 from shared.http import prune_idempotency_keys
+from shared.inbox import prune_inbox
 from shared.jobs import Schedule, Worker
 from shared.migrations import upgrade
 from shared.relay import Relay
@@ -150,11 +152,10 @@ async def _relay(context: Context, stop: asyncio.Event) -> None:
 async def _consume(context: Context, stop: asyncio.Event) -> None:
     consumer = Consumer(context, None)
     subscriber = open_subscriber(context.settings, context.service.name, consumer.topics)
-    async with context.database.connection() as guard:
-        await take_consumer_lock(guard, context.database.schema, exclusive=False)
+    async with ConsumerLock.held(context.database, exclusive=False) as lock:
         await subscriber.start()
         try:
-            await Consumer(context, subscriber).run(stop)
+            await Consumer(context, subscriber, lock).run(stop)
         finally:
             await subscriber.stop()
 

@@ -62,15 +62,18 @@ def test_tokens_carry_roles_areas_and_the_audience_and_are_signed_by_an_elliptic
                 "true",
                 "true",
             )
+        person = mappers["person_id"]["config"]
+        assert (person["claim.name"], person["multivalued"]) == ("person_id", "false")
         assert mappers["audience"]["config"]["included.custom.audience"] == "samaki"
 
 
-def test_an_officer_can_be_given_areas_but_not_take_them(realm):
+def test_an_officer_can_be_given_areas_and_a_record_but_not_take_them(realm):
     provider = realm["components"]["org.keycloak.userprofile.UserProfileProvider"][0]
     profile = json.loads(provider["config"]["kc.user.profile.config"][0])
-    areas = next(attribute for attribute in profile["attributes"] if attribute["name"] == "areas")
-    assert areas["multivalued"]
-    assert areas["permissions"]["edit"] == ["admin"]
+    attributes = {attribute["name"]: attribute for attribute in profile["attributes"]}
+    assert attributes["areas"]["multivalued"]
+    for name in ("areas", "person_id"):
+        assert attributes[name]["permissions"]["edit"] == ["admin"]
 
 
 def test_the_realm_holds_no_user_no_password_and_no_client_secret(realm):
