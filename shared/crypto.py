@@ -37,16 +37,17 @@ class FieldCipher:
     """AES-256-GCM per value: version byte, random nonce, ciphertext with tag.
 
     Args:
-        key: base64 of 32 bytes.
+        keys: base64 of 32 bytes; several, separated by commas, while a key is being changed: the first encrypts, all
+            of them decrypt.
     """
 
-    def __init__(self, key: str) -> None:
-        self._aead = AESGCM(_key(key))
+    def __init__(self, keys: str) -> None:
+        self._aeads = [AESGCM(_key(key.strip())) for key in keys.split(",")]
 
     def encrypt(self, value: str, context: str = "") -> bytes:
         """Encrypt. `context` (a table or id) is authenticated: a value moved elsewhere does not decrypt."""
         nonce = os.urandom(_NONCE)
-        return _VERSION + nonce + self._aead.encrypt(nonce, value.encode(), context.encode())
+        return _VERSION + nonce + self._aeads[0].encrypt(nonce, value.encode(), context.encode())
 
     def decrypt(self, stored: bytes, context: str = "") -> str:
         """The value.
@@ -56,11 +57,13 @@ class FieldCipher:
         """
         if stored[:1] != _VERSION:
             raise CryptoError("unknown ciphertext version")
-        try:
-            plain = self._aead.decrypt(stored[1 : 1 + _NONCE], stored[1 + _NONCE :], context.encode())
-        except InvalidTag:
-            raise CryptoError("this value was not encrypted with this key and context") from None
-        return plain.decode()
+        nonce, sealed = stored[1 : 1 + _NONCE], stored[1 + _NONCE :]
+        for aead in self._aeads:
+            try:
+                return aead.decrypt(nonce, sealed, context.encode()).decode()
+            except InvalidTag:
+                continue  # the tag tells which key it was
+        raise CryptoError("this value was not encrypted with this key and context") from None
 
 
 class KeyedHash:

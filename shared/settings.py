@@ -59,7 +59,8 @@ class Settings(BaseSettings):
 
     encryption_key: SecretStr | None = None
     """AES-256 key, base64 of 32 bytes. Services that hold personal data require it; answers kept under an
-    Idempotency-Key are encrypted with it where it is given."""
+    Idempotency-Key are encrypted with it where it is given. While a key is being changed: the new one, a comma, the
+    old one."""
 
     @property
     def schema_name(self) -> str:

@@ -104,6 +104,15 @@ def test_what_is_encrypted_comes_back_and_nowhere_else(value, context):
         cipher.decrypt(stored[:-1] + bytes([stored[-1] ^ 1]), context)
 
 
+def test_while_a_key_is_changed_the_first_encrypts_and_both_decrypt():
+    new, old = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    before, during, after = FieldCipher(old), FieldCipher(f"{new},{old}"), FieldCipher(new)
+    assert during.decrypt(before.encrypt("a", "x"), "x") == "a"
+    assert after.decrypt(during.encrypt("b", "x"), "x") == "b"
+    with pytest.raises(CryptoError):
+        after.decrypt(before.encrypt("a", "x"), "x")
+
+
 def test_equal_numbers_meet_however_they_are_written():
     hashed = KeyedHash(KEY)
     assert hashed.digest("012 345-678", "phone") == hashed.digest("012345678", "phone")
