@@ -20,7 +20,8 @@ from services.insights.base import Base
 
 
 class HouseholdFact(Base):
-    """A household. `state` is `active` or `dissolved`; a dissolved one has no facts."""
+    """A household. `state` is `active` or `dissolved` (without facts); `kind` is `family`, `institution` or
+    `individual`: a person registered alone."""
 
     __tablename__ = "household_fact"
     __table_args__ = (
@@ -34,11 +35,12 @@ class HouseholdFact(Base):
     location_class: Mapped[str | None] = mapped_column(Text)
     poverty_level: Mapped[int | None] = mapped_column(Integer)
     at_risk: Mapped[bool]
+    kind: Mapped[str] = mapped_column(Text)
     people: Mapped[int] = mapped_column(Integer)
 
 
 class EnrolmentFact(Base):
-    """A beneficiary's part in a programme. `state` is `approved`, `suspended` or `ended`."""
+    """A beneficiary's part in a programme. `state` is `approved`, `waitlisted`, `suspended` or `ended`."""
 
     __tablename__ = "enrolment_fact"
     __table_args__ = (Index("ix_enrolment_fact_programme", "programme_code", "state"),)
@@ -107,7 +109,8 @@ class PaymentListFact(ControlTotals):
 
 
 class PaymentFact(Base):
-    """A payment. `status` is `instructed`, `settled`, `failed`, `returned` or `expired`."""
+    """A payment. `status` is `excluded` (by a check of the list), `instructed`, `settled`, `failed`, `returned` or
+    `expired`."""
 
     __tablename__ = "payment_fact"
     __table_args__ = (Index("ix_payment_fact_cycle", "cycle_id"),)
@@ -128,7 +131,7 @@ class PaymentFact(Base):
 
 
 class CaseFact(Base):
-    """A case. `state` is `opened`, `escalated` or `resolved`."""
+    """A case. `state` is `opened`, `escalated`, `resolved`, `reopened` or `closed`."""
 
     __tablename__ = "case_fact"
 

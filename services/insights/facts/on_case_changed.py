@@ -10,11 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.insights.facts import repository
 from services.insights.facts.model import CaseFact
 from shared.consumer import Received
-from shared.contracts.grievance import CaseEscalated, CaseOpened, CaseResolved
+from shared.contracts.grievance import CaseClosed, CaseEscalated, CaseOpened, CaseReopened, CaseResolved
 from shared.service import Context
 
-CaseEvent = CaseOpened | CaseEscalated | CaseResolved
-STATE: dict[type[CaseEvent], str] = {CaseOpened: "opened", CaseEscalated: "escalated", CaseResolved: "resolved"}
+CaseEvent = CaseOpened | CaseEscalated | CaseResolved | CaseReopened | CaseClosed
+STATE: dict[type[CaseEvent], str] = {
+    CaseOpened: "opened",
+    CaseEscalated: "escalated",
+    CaseResolved: "resolved",
+    CaseReopened: "reopened",
+    CaseClosed: "closed",
+}
 
 
 async def on_case_changed(_context: Context, session: AsyncSession, events: Sequence[Received[CaseEvent]]) -> None:

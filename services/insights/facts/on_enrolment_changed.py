@@ -10,13 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.insights.facts import repository
 from services.insights.facts.model import EnrolmentFact
 from shared.consumer import Received
-from shared.contracts.eligibility import EnrolmentApproved, EnrolmentEnded, EnrolmentSuspended
+from shared.contracts.eligibility import (
+    EnrolmentApproved,
+    EnrolmentEnded,
+    EnrolmentResumed,
+    EnrolmentSuspended,
+    EnrolmentWaitlisted,
+)
 from shared.service import Context
 
-EnrolmentEvent = EnrolmentApproved | EnrolmentSuspended | EnrolmentEnded
+EnrolmentEvent = EnrolmentApproved | EnrolmentWaitlisted | EnrolmentSuspended | EnrolmentResumed | EnrolmentEnded
 STATE: dict[type[EnrolmentEvent], str] = {
     EnrolmentApproved: "approved",
+    EnrolmentWaitlisted: "waitlisted",
     EnrolmentSuspended: "suspended",
+    EnrolmentResumed: "approved",
     EnrolmentEnded: "ended",
 }
 

@@ -39,5 +39,6 @@ def _row(household: HouseholdEvent) -> dict[str, Any]:
         "location_class": known.location_class if known else None,
         "poverty_level": known.poverty_level if known else None,
         "at_risk": known.at_risk if known else False,
+        "kind": known.kind if known else "family",
         "people": len(known.members) if known else 0,
     }

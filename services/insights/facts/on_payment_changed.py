@@ -11,6 +11,7 @@ from services.insights.facts import repository
 from services.insights.facts.model import PaymentFact
 from shared.consumer import Received
 from shared.contracts.payments import (
+    PaymentExcluded,
     PaymentExpired,
     PaymentFailed,
     PaymentInstructed,
@@ -19,8 +20,9 @@ from shared.contracts.payments import (
 )
 from shared.service import Context
 
-PaymentEvent = PaymentInstructed | PaymentSettled | PaymentFailed | PaymentReturned | PaymentExpired
+PaymentEvent = PaymentExcluded | PaymentInstructed | PaymentSettled | PaymentFailed | PaymentReturned | PaymentExpired
 STATUS: dict[type[PaymentEvent], str] = {
+    PaymentExcluded: "excluded",
     PaymentInstructed: "instructed",
     PaymentSettled: "settled",
     PaymentFailed: "failed",
@@ -42,7 +44,7 @@ async def forget_payments(_context: Context, session: AsyncSession) -> None:
 
 
 def _row(payment: PaymentEvent) -> dict[str, Any]:
-    refusal = payment if isinstance(payment, PaymentFailed | PaymentReturned) else None
+    refusal = payment if isinstance(payment, PaymentFailed | PaymentReturned | PaymentExcluded) else None
     return {
         "payment_id": payment.payment_id,
         "version": payment.version,

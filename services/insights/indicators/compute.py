@@ -14,8 +14,11 @@ ControlSource = Literal["cycle.closed", "list.approved"]
 
 DEFINITIONS: dict[str, tuple[str, str]] = {
     "households.registered": ("Households in the registry that are not dissolved.", "households"),
-    "people.registered": ("Living members of registered households.", "people"),
-    "households.average_size": ("Registered people divided by registered households.", "people per household"),
+    "people.registered": ("Living members of registered households, and people registered alone.", "people"),
+    "households.average_size": (
+        "People in registered households divided by registered households.",
+        "people per household",
+    ),
     "enrolments.approved": ("Enrolments in force: approved, not suspended, not ended.", "enrolments"),
     "entitlements.granted": ("Entitlements granted for the period, also those withdrawn since.", "entitlements"),
     "entitlements.amount": ("Sum granted for the period, also what was withdrawn since.", "currency"),
@@ -27,6 +30,8 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
     ),
     "payments.settled_amount": ("Sum of the settled payments.", "currency"),
     "payments.settled_share": ("Settled payments in a hundred payments handed to a rail.", "percent"),
+    "payments.excluded": ("Payments owed that a check left out of the list.", "payments"),
+    "payments.excluded_amount": ("Sum of the payments that a check left out.", "currency"),
     "payments.not_paid_amount": ("Sum of payments that failed, came back or were not collected.", "currency"),
     "cases.open": ("Complaints without an outcome.", "cases"),
     "cases.resolved": ("Complaints with an outcome.", "cases"),
@@ -34,6 +39,7 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
 }
 """Code -> (definition, unit); `currency` stands for the currency of the sum."""
 
+ENDED = frozenset({"resolved", "closed"})
 NOT_PAID = frozenset({"failed", "returned", "expired"})
 
 
@@ -53,9 +59,10 @@ def compute_indicators(summary: Summary) -> list[Indicator]:
 
 def _people(summary: Summary) -> Iterator[Indicator]:
     households, people = summary.households.value, summary.people.value
+    together = people - summary.individuals.value
     yield _indicator("households.registered", households)
     yield _indicator("people.registered", people)
-    yield _indicator("households.average_size", _ratio(Decimal(people), Decimal(households)))
+    yield _indicator("households.average_size", _ratio(Decimal(together), Decimal(households)))
 
 
 def _entitlements(cycle: EntitlementsOfCycle) -> Iterator[Indicator]:
@@ -81,11 +88,13 @@ def _payments(cycle: PaymentsOfCycle) -> Iterator[Indicator]:
     yield _indicator("payments.settled_amount", settled_amount, where, currency, checked, control)
     yield _indicator("payments.settled_share", share, where, "", checked, control)
     not_paid_amount = sum((row.amount.value for row in not_paid), Decimal(0))
+    yield _indicator("payments.excluded", cycle.excluded.value, where)
+    yield _indicator("payments.excluded_amount", cycle.excluded_amount.value, where, currency)
     yield _indicator("payments.not_paid_amount", not_paid_amount, where, currency, checked, control)
 
 
 def _cases(summary: Summary) -> Iterator[Indicator]:
-    resolved = sum(row.cases.value for row in summary.cases if row.state == "resolved")
+    resolved = sum(row.cases.value for row in summary.cases if row.state in ENDED)
     every = sum(row.cases.value for row in summary.cases)
     yield _indicator("cases.open", every - resolved)
     yield _indicator("cases.resolved", resolved)

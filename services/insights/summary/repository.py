@@ -63,14 +63,28 @@ async def begin_snapshot(session: AsyncSession) -> None:
 
 
 async def households(session: AsyncSession, narrow: Narrowing) -> list[tuple[int | None, int, int]]:
-    """(poverty level, households, people) of active households."""
+    """(poverty level, households, people) of active households; people registered alone are not among them."""
     statement = (
         select(HouseholdFact.poverty_level, func.count(), func.coalesce(func.sum(HouseholdFact.people), 0))
-        .where(HouseholdFact.state == "active", narrow.place(HouseholdFact.village_code))
+        .where(
+            HouseholdFact.state == "active",
+            HouseholdFact.kind != "individual",
+            narrow.place(HouseholdFact.village_code),
+        )
         .group_by(HouseholdFact.poverty_level)
         .order_by(HouseholdFact.poverty_level)
     )
     return [(level, count, people) for level, count, people in await session.execute(statement)]
+
+
+async def individuals(session: AsyncSession, narrow: Narrowing) -> int:
+    """People registered alone, e.g. workers by their employer."""
+    statement = select(func.coalesce(func.sum(HouseholdFact.people), 0)).where(
+        HouseholdFact.state == "active",
+        HouseholdFact.kind == "individual",
+        narrow.place(HouseholdFact.village_code),
+    )
+    return int(await session.scalar(statement) or 0)
 
 
 async def enrolments(session: AsyncSession, narrow: Narrowing) -> list[tuple[str, int]]:

@@ -71,13 +71,15 @@ class PaymentsByStatus(BaseModel):
 
 
 class PaymentsOfCycle(BaseModel):
-    """Payments of a programme's period, in all and by status."""
+    """Payments of a programme's period that were handed to a rail, in all and by status; and what a check left out."""
 
     programme_code: str
     period: str
     count: Figure[int]
     amount: Figure[Amount]
     by_status: list[PaymentsByStatus]
+    excluded: Figure[int]
+    excluded_amount: Figure[Amount]
 
 
 class CasesByState(BaseModel):
@@ -94,6 +96,7 @@ class Summary(BaseModel):
     scope: Scope
     households: Figure[int]
     people: Figure[int]
+    individuals: Figure[int]
     households_by_poverty_level: list[ByPovertyLevel]
     enrolled: list[ByProgramme]
     entitlements: list[EntitlementsOfCycle]

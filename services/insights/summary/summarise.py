@@ -30,6 +30,8 @@ from shared.contracts.base import Amount
 from shared.errors import OutsideArea
 
 NOTHING = Decimal(0)
+EXCLUDED = "excluded"
+"""Owed, but left out of the list that was approved: not among what its control totals cover."""
 
 
 async def summarise(session: AsyncSession, clock: Clock, narrow: Narrowing) -> Summary:
@@ -43,6 +45,7 @@ async def summarise(session: AsyncSession, clock: Clock, narrow: Narrowing) -> S
     await repository.begin_snapshot(session)
     reach = reach_of(principal.areas, national=principal.national, province=narrow.province)
     levels = await repository.households(session, narrow)
+    alone = await repository.individuals(session, narrow)
     granted = await repository.entitlements(session, narrow)
     paid = await repository.payments(session, narrow)
     return Summary(
@@ -54,7 +57,8 @@ async def summarise(session: AsyncSession, clock: Clock, narrow: Narrowing) -> S
             period=narrow.period,
         ),
         households=_count(sum(households for _, households, _ in levels), "households"),
-        people=_count(sum(people for _, _, people in levels), "people"),
+        people=_count(sum(people for _, _, people in levels) + alone, "people"),
+        individuals=_count(alone, "people"),
         households_by_poverty_level=[
             ByPovertyLevel(poverty_level=level, households=_count(households, "households"))
             for level, households, _ in levels
@@ -104,6 +108,8 @@ def _payments(rows: Sequence[Any], totals: dict[CycleKey, Total], reach: Reach) 
 
 
 def _payments_of(key: CycleKey, rows: list[Any], total: Total | None, reach: Reach) -> PaymentsOfCycle:
+    left_out = [row for row in rows if row.status == EXCLUDED]
+    rows = [row for row in rows if row.status != EXCLUDED]
     checked, told = _check(rows, total, reach)
     by_status: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
@@ -121,6 +127,8 @@ def _payments_of(key: CycleKey, rows: list[Any], total: Total | None, reach: Rea
             )
             for status, members in sorted(by_status.items())
         ],
+        excluded=_count(sum(row.count for row in left_out), "payments"),
+        excluded_amount=_sum(sum((row.amount for row in left_out), NOTHING), key.currency),
     )
 
 

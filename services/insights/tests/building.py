@@ -10,7 +10,13 @@ from uuid import UUID
 from shared.contracts.base import ControlTotal, EventPayload
 from shared.contracts.eligibility import CycleClosed, EnrolmentApproved, EntitlementGranted, EntitlementRevoked
 from shared.contracts.grievance import CaseOpened, CaseResolved
-from shared.contracts.payments import PaymentFailed, PaymentInstructed, PaymentListApproved, PaymentSettled
+from shared.contracts.payments import (
+    PaymentExcluded,
+    PaymentFailed,
+    PaymentInstructed,
+    PaymentListApproved,
+    PaymentSettled,
+)
 from shared.contracts.registry import HouseholdChanged, HouseholdDissolved, HouseholdRegistered, MemberFacts
 from shared.ids import deterministic_uuid
 
@@ -19,20 +25,27 @@ PROGRAMME = "KH-CTP-COVID"
 PERIOD = "2020-07"
 CYCLE = deterministic_uuid("cycle", PROGRAMME, PERIOD)
 KANDAL, TAKEO = "08010101", "21010101"
-PAYMENT_EVENTS = {"instructed": PaymentInstructed, "settled": PaymentSettled, "failed": PaymentFailed}
+PAYMENT_EVENTS = {
+    "excluded": PaymentExcluded,
+    "instructed": PaymentInstructed,
+    "settled": PaymentSettled,
+    "failed": PaymentFailed,
+}
 
 
 def uid(*parts: object) -> UUID:
     return deterministic_uuid(*(str(part) for part in parts))
 
 
-def household(name: str, village: str, people: int, *, level: int | None = 1, version: int = 1) -> EventPayload:
-    kind = HouseholdRegistered if version == 1 else HouseholdChanged
+def household(
+    name: str, village: str, people: int, *, level: int | None = 1, version: int = 1, kind: str = "family"
+) -> EventPayload:
+    event = HouseholdRegistered if version == 1 else HouseholdChanged
     members = tuple(
         MemberFacts(person_id=uid("person", name, n), relationship="other", sex="female", birth_date=date(1990, 1, 1))
         for n in range(people)
     )
-    return kind.model_validate(
+    return event.model_validate(
         {
             "version": version,
             "household_id": uid("household", name),
@@ -42,6 +55,7 @@ def household(name: str, village: str, people: int, *, level: int | None = 1, ve
             "poverty_level": level,
             "members": members,
             "effective_on": DAY,
+            "kind": kind,
         }
     )
 
@@ -136,6 +150,7 @@ def payment(name: str, village: str, amount: str, status: str, version: int, att
     extra: dict[str, Any] = {
         "settled": {"settled_on": DAY},
         "failed": {"reason_code": "AC04", "reason": "closed account"},
+        "excluded": {"reason_code": "no_account", "reason": "no account"},
     }.get(status, {})
     return PAYMENT_EVENTS[status].model_validate(
         {

@@ -142,6 +142,30 @@ async def test_what_was_withdrawn_is_shown_and_the_grant_still_meets_its_total(i
     assert granted["revoked_amount"]["value"] == "128000.00"
 
 
+async def test_what_a_check_left_out_is_counted_apart_and_the_list_still_meets_its_total(insights: TestService) -> None:
+    await insights.deliver(
+        build.approved(("08", 1, "200000")),
+        build.payment("a", build.KANDAL, "200000", "instructed", 1),
+        build.payment("b", build.TAKEO, "128000", "excluded", 1),
+    )
+
+    (paid,) = (await summary(insights))["payments"]
+
+    assert (paid["amount"]["value"], paid["amount"]["checked"]) == ("200000.00", True)
+    assert (paid["excluded"]["value"], paid["excluded_amount"]["value"]) == (1, "128000.00")
+    assert [row["status"] for row in paid["by_status"]] == ["instructed"]
+
+
+async def test_people_registered_alone_are_people_but_no_household(insights: TestService) -> None:
+    await insights.deliver(
+        build.household("a", build.KANDAL, 4), build.household("w", build.KANDAL, 1, level=None, kind="individual")
+    )
+
+    found = await summary(insights)
+
+    assert [found[name]["value"] for name in ("households", "people", "individuals")] == [1, 5, 1]
+
+
 async def test_a_province_is_checked_against_its_own_totals(insights: TestService) -> None:
     await insights.deliver(*build.one_month())
 

@@ -51,6 +51,7 @@ def _create_people() -> None:
         sa.Column("location_class", sa.Text),
         sa.Column("poverty_level", sa.Integer),
         sa.Column("at_risk", sa.Boolean, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
         sa.Column("people", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("household_id", name="pk_household_fact"),
     )
