@@ -78,7 +78,14 @@ def service_routes(name: str, *, timeout_s: float, upload_timeout_s: float) -> l
     ]
     api = {"safe_regex": {"regex": rf"/{name}/v[0-9]+/.+"}}
     repeatable = {"cluster": name, "timeout": f"{timeout_s}s", "retry_policy": _retries()}
+    download = {"safe_regex": {"regex": rf"/{name}/v[0-9]+/.+[./](csv|xlsx|ndjson|parquet|content)"}}
     calls: list[Tree] = [
+        {
+            # A long answer that streams: not retried, since the client has begun to read it.
+            "name": f"{name}.download",
+            "match": {**download, "headers": [_method("GET")]},
+            "route": {"cluster": name, "timeout": f"{upload_timeout_s}s"},
+        },
         {"name": f"{name}.read", "match": {**api, "headers": [_method(SAFE_METHODS)]}, "route": repeatable},
         {
             "name": f"{name}.idempotent",

@@ -28,7 +28,7 @@ Scope = dict[str, Any]
 
 @dataclass
 class Upstream:
-    """Stands for all services. The last part of a path says how to behave: echo, unavailable, recovers, hangs."""
+    """Stands for all services. The last part of a path says how to behave: echo(.csv), unavailable, recovers, hangs."""
 
     jwks: dict[str, Any]
     port: int = 0
@@ -49,7 +49,7 @@ class Upstream:
             if not message.get("more_body"):
                 break
         self.bodies[path] = received
-        behaviour = path.rsplit("/", 1)[-1]
+        behaviour = path.rsplit("/", 1)[-1].partition(".")[0]
         if behaviour == "hangs":
             while (await receive())["type"] != "http.disconnect":
                 pass

@@ -96,6 +96,15 @@ async def test_a_read_that_meets_a_503_is_tried_again(gateway, upstream):
     assert upstream.calls["GET", "/registry/v1/read/recovers"] == 2
 
 
+async def test_a_download_has_more_time_and_is_not_begun_again(open_gateway, upstream):
+    async with open_gateway(timeout_s=0.001) as gateway:
+        headers = gateway.token("downloader")
+        assert (await gateway.http.get("/payments/v1/hangs", headers=headers)).status_code == 504
+        assert (await gateway.http.get("/payments/v1/exports/echo.csv", headers=headers)).status_code == 200
+        assert (await gateway.http.get("/payments/v1/exports/unavailable.xlsx", headers=headers)).status_code == 503
+    assert upstream.calls["GET", "/payments/v1/exports/unavailable.xlsx"] == 1
+
+
 async def test_a_write_is_never_sent_twice(gateway, upstream):
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = await gateway.http.request(method, "/payments/v1/write/unavailable", headers=gateway.token("writer"))
