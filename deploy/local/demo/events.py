@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 
 from deploy.local.demo.client import Officer, Screen
+from deploy.local.topology import SERVICES
 from shared.contracts import PRODUCERS
 
-LISTENERS = {
-    "registry.households": ("eligibility", "insights"),
-    "eligibility.enrolments": ("payments", "insights"),
-    "eligibility.entitlements": ("payments", "insights"),
-    "eligibility.cycles": ("payments", "insights"),
-    "payments.payments": ("grievance", "insights"),
-    "payments.cycles": ("insights",),
-    "grievance.cases": ("payments", "insights"),
-}
+
+@cache
+def listeners() -> dict[str, tuple[str, ...]]:
+    """Topic -> the services that hear it, as their subscriptions say."""
+    heard: dict[str, list[str]] = {}
+    for service in SERVICES:
+        subscriptions = import_module(f"services.{service.name}.subscriptions").SUBSCRIPTIONS
+        for topic in sorted({subscription.topic for subscription in subscriptions}):
+            heard.setdefault(topic, []).append(service.name)
+    return {topic: tuple(names) for topic, names in sorted(heard.items())}
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,18 @@ class TopicCount:
 
 def count_events(auditor: Officer) -> list[TopicCount]:
     """The state of every topic, from the services' own counts."""
-    services = sorted({*PRODUCERS.values(), *(name for names in LISTENERS.values() for name in names)})
+    heard = listeners()
+    services = sorted({*PRODUCERS.values(), *(name for names in heard.values() for name in names)})
     totals = {name: auditor.get(f"/{name}/v1/ops/events") for name in services}
     return [
         TopicCount(
             topic,
             totals[PRODUCERS[topic]]["published"].get(topic, 0),
-            {name: totals[name]["consumed"].get(topic, 0) for name in listeners},
+            {name: totals[name]["consumed"].get(topic, 0) for name in names},
             totals[PRODUCERS[topic]]["outbox"],
-            sum(totals[name]["parked"] for name in listeners),
+            sum(totals[name]["parked"] for name in names),
         )
-        for topic, listeners in LISTENERS.items()
+        for topic, names in heard.items()
     ]
 
 
