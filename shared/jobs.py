@@ -390,8 +390,13 @@ class Worker:
                 update(schedule_run)
                 .where(
                     schedule_run.c.name == schedule.name,
-                    schedule_run.c.next_run_at <= now,
-                    or_(schedule_run.c.lease_until.is_(None), schedule_run.c.lease_until < now),
+                    # Further away than its period: the clock was ahead when it was set, and has been set back.
+                    or_(schedule_run.c.next_run_at <= now, schedule_run.c.next_run_at > now + schedule.every),
+                    or_(
+                        schedule_run.c.lease_until.is_(None),
+                        schedule_run.c.lease_until < now,
+                        schedule_run.c.lease_until > now + schedule.lease,
+                    ),
                 )
                 .values(lease_owner=self._owner, lease_until=now + schedule.lease)
                 .returning(schedule_run.c.name)

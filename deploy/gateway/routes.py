@@ -22,10 +22,20 @@ LARGE_BODY: Tree = {
     "samaki.size.default": {"@type": TYPE + "config.route.v3.FilterConfig", "config": {}, "disabled": True}
 }
 UPLOADS: Mapping[str, tuple[str, ...]] = {
-    "registry": ("/registry/v1/household-imports",),
-    "payments": ("/payments/v1/accounts:import", "/payments/v1/rails/bank/inbox"),
+    "registry": ("household-imports", "life-event-feeds/[^/]+", "sync"),
+    "eligibility": ("condition-files", "fhir"),
+    "payments": (
+        "accounts:import",
+        "rails/[^/]+/inbox",
+        "sanctions/list",
+        "cash/agent-statements",
+        "govstack/.+",
+        "g2p-connect/.+",
+    ),
+    "grievance": ("cases/[^/]+/attachments",),
 }
-"""Routes that take a whole file, streamed: the larger body limit and a longer time."""
+"""Routes (regular expressions below `/<service>/v1/`) that take a whole file or batch: the larger body limit, and more
+time. The services hold each to a limit of its own."""
 
 SAFE_METHODS = "GET|HEAD|OPTIONS"
 
@@ -70,7 +80,7 @@ def service_routes(name: str, *, timeout_s: float, upload_timeout_s: float) -> l
     uploads = [
         {
             "name": f"{name}.upload",
-            "match": {"path": path, "headers": [_method("POST")]},
+            "match": {"safe_regex": {"regex": f"/{name}/v1/{path}"}, "headers": [_method("POST|PUT")]},
             "route": {"cluster": name, "timeout": f"{upload_timeout_s}s"},
             "typed_per_filter_config": LARGE_BODY,
         }

@@ -58,6 +58,9 @@ def service_environment(
         variables["SAMAKI_OPS_PORT"] = str(ports[listener(spec.name, role)])
     if spec.name == "payments":
         variables |= _rails(keys, ports)
+    if spec.name == "grievance":
+        variables |= {"SAMAKI_SEALED_KEY": keys.secret("grievance-sealed")}
+        variables |= {"SAMAKI_NOTIFICATION_DIR": str(home.data / "messages")}
     return common_environment() | variables
 
 

@@ -34,7 +34,7 @@ class ServiceSpec:
 
 
 SERVICES = (
-    ServiceSpec("registry", ("api", "relay", "worker")),
+    ServiceSpec("registry", ("api", "relay", "consumer", "worker")),
     ServiceSpec("eligibility", ("api", "relay", "consumer", "worker")),
     ServiceSpec("payments", ("api", "relay", "consumer", "worker")),
     ServiceSpec("grievance", ("api", "relay", "consumer", "worker")),

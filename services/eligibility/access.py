@@ -28,6 +28,18 @@ EnrolmentRead = Annotated[
     Principal, requires("programme_officer", "commune_officer", "registry_officer", "grievance_officer", "auditor")
 ]
 
+ConditionReport = Annotated[
+    Principal, requires("health_worker", "school_officer", "employer", "programme_officer", "commune_officer")
+]
+ConditionRead = Annotated[
+    Principal,
+    requires("health_worker", "school_officer", "programme_officer", "commune_officer", "grievance_officer", "auditor"),
+]
+ConditionWaive = Annotated[Principal, requires("programme_officer", "commune_officer", "grievance_officer")]
+CoverageRead = Annotated[
+    Principal, requires("health_worker", "integration", "commune_officer", "programme_officer", "grievance_officer")
+]
+
 
 def ensure_national(principal: Principal) -> None:
     """Raise OutsideArea unless the caller's area is the whole country: programmes and cycles are national acts."""

@@ -1,15 +1,20 @@
 """Problems of payments, each with its own stable code.
 
-NotFound: account_not_found, fund_not_found, payment_list_not_found, payment_not_found, import_not_found
-Conflict: cycle_not_closed, entitlements_incomplete, list_exists, list_state, content_changed, same_person,
-          fund_insufficient, fund_exists, account_exists, account_unchanged, not_reissuable, payment_held,
-              no_account
-Invalid:  no_fund, fund_ambiguous, unknown_beneficiary
+NotFound: account_not_found, claim_not_found, employer_not_found, fund_not_found, import_not_found,
+ledger_account_not_found,
+          line_not_found, payment_list_not_found, payment_not_found, stop_not_found
+Conflict: account_exists, account_state, account_unchanged, claim_exists, claim_state, collection_state,
+content_changed,
+          cycle_not_closed, emergency_stopped, entitlements_incomplete, exchange_impossible, fund_exists,
+          fund_insufficient, list_exists, list_state, no_account, not_reissuable, payment_held, stop_exists
+Forbidden: same_person
+Invalid:  bad_parts, fund_ambiguous, no_fund, proof_needed, unknown_beneficiary
+Unavailable: font_missing
 """
 
 from __future__ import annotations
 
-from shared.errors import Conflict, Forbidden, Invalid, NotFound
+from shared.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class AccountNotFound(NotFound):
@@ -142,3 +147,93 @@ class UnknownBeneficiary(Invalid):
     """No enrolment or entitlement of this beneficiary was heard."""
 
     code, title = "unknown_beneficiary", "Nothing is known of this beneficiary"
+
+
+class LedgerAccountNotFound(NotFound):
+    """No such ledger account."""
+
+    code, title = "ledger_account_not_found", "There is no such ledger account"
+
+
+class StopNotFound(NotFound):
+    """No such stop in force."""
+
+    code, title = "stop_not_found", "There is no such stop in force"
+
+
+class ClaimNotFound(NotFound):
+    """No such claim, or not in the caller's area."""
+
+    code, title = "claim_not_found", "There is no such claim in your area"
+
+
+class EmployerNotFound(NotFound):
+    """No contributions are known of this employer in this fund."""
+
+    code, title = "employer_not_found", "Nothing is collected from this employer for this fund"
+
+
+class AccountState(Conflict):
+    """The account is closed."""
+
+    code, title = "account_state", "The account is not in the state for this"
+
+
+class AccountCooling(Conflict):
+    """The account was changed lately, and nobody has confirmed it."""
+
+    code, title = "account_cooling_off", "The account's change is cooling off"
+
+
+class ClaimExists(Conflict):
+    """The beneficiary has a claim that is not over."""
+
+    code, title = "claim_exists", "There is a claim on this beneficiary already"
+
+
+class ClaimState(Conflict):
+    """The claim, or the payment it is about, is not in the state for this."""
+
+    code, title = "claim_state", "The claim is not in the state for this"
+
+
+class CollectionState(Conflict):
+    """More would be allocated or refunded than there is."""
+
+    code, title = "collection_state", "There is not that much for this"
+
+
+class EmergencyStopped(Conflict):
+    """An emergency stop is in force; `scope` and `target` name it."""
+
+    code, title = "emergency_stopped", "An emergency stop is in force"
+
+
+class StopExists(Conflict):
+    """It is stopped already."""
+
+    code, title = "stop_exists", "It is stopped already"
+
+
+class ExchangeImpossible(Conflict):
+    """There is no rate for the day, or nothing to exchange."""
+
+    code, title = "exchange_impossible", "This cannot be exchanged"
+
+
+class ProofNeeded(Invalid):
+    """A further account needs proof that the holder wants it."""
+
+    code, title = "proof_needed", "Say what shows that the holder wants it"
+
+
+class BadParts(Invalid):
+    """The parts of a split do not make up the amount."""
+
+    code, title = "bad_parts", "The parts do not make up the amount"
+
+
+class FontMissing(Unavailable):
+    """No Khmer font is installed where the settings say."""
+
+    code, title = "font_missing", "No Khmer font is installed: the PDF cannot be printed"

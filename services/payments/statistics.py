@@ -22,8 +22,10 @@ class Bulk(StrEnum):
 
 
 _ANALYZE = {
-    Bulk.BUILD: text("ANALYZE entitlement, account, hold, payment"),
-    Bulk.DISBURSE: text("ANALYZE payment_list_line, account, payment, payment_attempt, ledger_transaction, posting"),
+    Bulk.BUILD: text(
+        "ANALYZE entitlement, account, hold, payment, death, dissolved_household, sanction_name, emergency_stop, claim"
+    ),
+    Bulk.DISBURSE: text("ANALYZE payment_list_line, account, payment, payment_attempt, movement, journal"),
     Bulk.IMPORT: text("ANALYZE account_import_row, account_import_finding, account, enrolment, entitlement"),
 }
 

@@ -6,18 +6,31 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from services.registry.applications.endpoints import router as applications
+from services.registry.consents.endpoints import router as consents
+from services.registry.duplicates import wiring as duplicates
+from services.registry.employers.endpoints import router as employers
+from services.registry.exports import wiring as exports
 from services.registry.households.endpoints import router as households
 from services.registry.imports.endpoints import router as imports
 from services.registry.imports.load_import import LOAD_IMPORT
 from services.registry.imports.purge_abandoned import PURGE_ABANDONED
+from services.registry.life_events.apply_feed import APPLY_FEED
+from services.registry.life_events.endpoints import router as life_events
+from services.registry.persons.endpoints import router as persons
+from services.registry.places.change_codes import FOLLOW_CODES
 from services.registry.places.change_location_class import RECLASS_HOUSEHOLDS, START_DUE_CLASSES
 from services.registry.places.endpoints import router as places
 from services.registry.places.load_places import LOAD_PLACES
+from services.registry.remedies.endpoints import router as remedies
 from services.registry.sealing import open_resources
+from services.registry.search.endpoints import router as search
+from services.registry.search.index_people import INDEX_PEOPLE, START_INDEXING
 from services.registry.settings import RegistrySettings
 from services.registry.subscriptions import SUBSCRIPTIONS
+from services.registry.sync import wiring as sync
 from shared.app import build_app
-from shared.contracts.registry import HOUSEHOLDS
+from shared.contracts.registry import HOUSEHOLDS, IDENTITIES, LIFE_EVENTS, REMEDIES
 from shared.service import Service
 
 SERVICE = Service(
@@ -25,11 +38,25 @@ SERVICE = Service(
     title="Samaki registry: who people are",
     settings=RegistrySettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(places, households, imports),
+    routers=(
+        *(places, households, persons, search, life_events, applications, consents, employers, remedies, imports),
+        *duplicates.ROUTERS,
+        *exports.ROUTERS,
+        *sync.ROUTERS,
+    ),
     subscriptions=SUBSCRIPTIONS,
-    jobs=(LOAD_PLACES, LOAD_IMPORT, RECLASS_HOUSEHOLDS),
-    schedules=(PURGE_ABANDONED, START_DUE_CLASSES),
-    publishes=(HOUSEHOLDS,),
+    jobs=(
+        LOAD_PLACES,
+        LOAD_IMPORT,
+        RECLASS_HOUSEHOLDS,
+        INDEX_PEOPLE,
+        APPLY_FEED,
+        FOLLOW_CODES,
+        *duplicates.JOBS,
+        *exports.JOBS,
+    ),
+    schedules=(PURGE_ABANDONED, START_DUE_CLASSES, START_INDEXING, *duplicates.SCHEDULES, *exports.SCHEDULES),
+    publishes=(HOUSEHOLDS, LIFE_EVENTS, IDENTITIES, REMEDIES),
     resources=open_resources,
 )
 

@@ -12,7 +12,14 @@ from shared.crypto import FieldCipher, KeyedHash
 
 NATIONAL_ID: Final = "national_id"
 EQUITY_CARD: Final = "equity_card"
+BIRTH_CERTIFICATE: Final = "birth_certificate"
+SOCIAL_SECURITY: Final = "social_security"
+DISABILITY_CARD: Final = "disability_card"
 PHONE: Final = "phone"
+APPLICATION: Final = "application"
+FEED_LINE: Final = "feed_line"
+EMPLOYER_NUMBER: Final = "employer_number"
+PERSON_IDENTIFIERS: Final = (NATIONAL_ID, BIRTH_CERTIFICATE, SOCIAL_SECURITY, DISABILITY_CARD)
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,14 @@ class Sealer:
     def seal(self, value: str, kind: str) -> Sealed:
         """Encrypt and hash a value of this kind."""
         return Sealed(self._cipher.encrypt(value, kind), self._hash.digest(value, kind))
+
+    def digest(self, value: str, kind: str) -> bytes:
+        """The hash alone: to look a value up."""
+        return self._hash.digest(value, kind)
+
+    def encrypt(self, value: str, kind: str) -> bytes:
+        """The ciphertext alone: to be read back, not found."""
+        return self._cipher.encrypt(value, kind)
 
     def open(self, cipher: bytes, kind: str) -> str:
         """The value; raises CryptoError when it was sealed with another key or as another kind."""

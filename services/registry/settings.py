@@ -28,6 +28,14 @@ class RegistrySettings(Settings):
     """Form of a national identity number (regular expression, whole value)."""
     phone_pattern: str = r"(\+855|0)[0-9]{8,9}"
     """Form of a telephone number, without spaces."""
+    head_min_age: int = Field(default=15, ge=0, le=30)
+    """Age in years from which a person can be entered as the head of a household."""
+    card_expiry_warning_days: int = Field(default=90, ge=1, le=1000)
+    """Cards that end within so many days are listed for a visit."""
+    appeal_days: int = Field(default=30, ge=1, le=365)
+    """Days in which a refused application may be appealed."""
+    feed_max_bytes: int = Field(default=64 << 20, ge=1024)
+    """Largest batch of a civil-registration feed accepted in one request."""
     import_max_bytes: int = Field(default=1 << 30, ge=1024)
     """Largest household file accepted in one request."""
     import_chunk_households: int = Field(default=5000, ge=1, le=20_000)

@@ -48,6 +48,9 @@ _SETTINGS = {
 }
 _UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
+_ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtext('samaki.provision')) \\g /dev/null\n"
+"""Test workers provision the same server; roles and databases are the server's. Released with psql's session."""
+
 
 class EmbeddedPostgres:
     """One cluster in one directory.
@@ -253,10 +256,10 @@ class EmbeddedPostgres:
         return result.stdout.decode()
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
-        """Create a database unless it is there."""
-        exists = self.execute(f"SELECT 1 FROM pg_database WHERE datname = {quoted(name)}", SUPERUSER).strip()  # noqa: S608
-        if not exists:
-            self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"', SUPERUSER)
+        """Create a database unless it is there. Processes that want it at once wait for each other."""
+        create = quoted(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        missing = f"NOT EXISTS (SELECT FROM pg_database WHERE datname = {quoted(name)})"
+        self.execute(f"{_ONE_AT_A_TIME}SELECT {create} WHERE {missing} \\gexec\n", SUPERUSER)
 
     def provision(
         self, services: Sequence[str], *, database: str = DATABASE, passwords: Mapping[str, str] | None = None
@@ -266,5 +269,5 @@ class EmbeddedPostgres:
         chosen = {role: (passwords or {}).get(role) or self.password(role) for role in roles}
         self.create_database(database)
         statements = provision_statements(roles, lambda role: quoted(chosen[role]), database=database)
-        self.execute(";\n".join(statements) + ";", database)
+        self.execute(_ONE_AT_A_TIME + ";\n".join(statements) + ";", database)
         return {role: self.dsn(role, chosen[role], database) for role in roles}

@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 SMALL_BATCHES: Final = {"SAMAKI_CONSUMER_BATCH_SIZE": "200", "SAMAKI_RELAY_BATCH_SIZE": "300"}
 """So that a few thousand events are many batches, with many points between them at which to die."""
 ROLES: Final = ("api", "relay", "consumer", "worker")
-AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 REQUEST_DEADLINE_S: Final = 60
 
 

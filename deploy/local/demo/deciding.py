@@ -70,7 +70,11 @@ def run_cycle(screen: Screen, officer: Officer, period: str) -> Cycle:
     for total in computed["totals"]:
         amount = Decimal(total["amount"])
         screen.say(f"  province {total['province_code']}, {total['component']}: {total['count']:,}, {amount:,.0f} KHR")
-    body = {"expected_count": computed["count"], "expected_amount": computed["amount"]}
+    body = {
+        "expected_count": computed["count"],
+        "expected_amount": computed["amount"],
+        "comparison_hash": computed["comparison_hash"],
+    }
     screen.job(officer, "eligibility", officer.post(f"{path}:close", body)["job_id"], "closing with control totals")
     closed = officer.get(path)
     if closed["state"] != "closed" or closed["content_hash"] != computed["content_hash"]:

@@ -19,7 +19,7 @@ from deploy.simulators.mobile_money.schemas import (
     RequestTransactionType,
     error_object,
 )
-from deploy.simulators.mobile_money.state import Batch, Books, Full, is_uuid, now, rejection
+from deploy.simulators.mobile_money.state import Batch, Books, Full, NotReversible, is_uuid, now, rejection
 
 Correlation = Annotated[str, Header(alias="X-CorrelationID", max_length=64)]
 CallbackUrl = Annotated[str, Header(alias="X-Callback-URL", max_length=2048)]
@@ -121,6 +121,13 @@ def _operator(request: Request) -> Operator:
 
 
 def _add_errors(app: FastAPI) -> None:
+    @app.middleware("http")
+    async def maintain(request: Request, call_next: Any) -> Any:
+        if _operator(request).books.behaviour.maintenance and not request.url.path.startswith("/_control"):
+            body = error_object("serviceUnavailable", "genericError", "maintenance")
+            return JSONResponse(body, 503, {"X-Date": now()})
+        return await call_next(request)
+
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> JSONResponse:
         return JSONResponse(error.body, error.status, {"X-Date": now()})
@@ -143,6 +150,22 @@ def _add_submissions(app: FastAPI) -> None:
         request: Request, body: RequestTransactionType, correlation: Correlation = "", callback: CallbackUrl = ""
     ) -> dict[str, Any]:
         return await _operator(request).submit(correlation, callback, [body], "", True)
+
+    @app.post("/transactions/{reference}/reversals", status_code=202)
+    async def reversal(request: Request, reference: str, correlation: Correlation = "") -> dict[str, Any]:
+        operator = _operator(request)
+        if not is_uuid(correlation):
+            raise Refused(400, "validation", "mandatoryValueNotSupplied", "X-CorrelationID must be a UUID")
+        transaction = operator.books.transactions.get(reference)
+        if transaction is None:
+            raise Refused(404, "identification", "identifierError")
+        try:
+            batch = operator.books.reverse(reference)
+        except NotReversible:
+            raise Refused(400, "businessRule", "incorrectState") from None
+        if batch is not None:
+            operator.start(operator.callbacks.tell(batch, transaction))
+        return {"serverCorrelationId": correlation, "objectReference": reference, "status": "completed"}
 
 
 def _add_queries(app: FastAPI) -> None:
@@ -212,6 +235,10 @@ def _add_control(app: FastAPI) -> None:
     @app.post("/_control/reset", status_code=204)
     async def reset(request: Request) -> None:
         _operator(request).books.reset()
+
+    @app.get("/_control/payments")
+    async def payments(request: Request) -> dict[str, int]:
+        return dict(_operator(request).books.payments)
 
     @app.get("/_control/state")
     async def state(request: Request) -> dict[str, Any]:

@@ -54,6 +54,8 @@ class Behaviour(BaseModel):
     stall: int = Field(default=0, ge=0, description="Accept, then answer only after `stall_seconds`.")
     stall_seconds: float = Field(default=30.0, ge=0, le=600)
     fail: int = Field(default=0, ge=0, description="Answer 503 without accepting.")
+    maintenance: bool = Field(default=False, description="A maintenance window: every call is answered 503.")
+    partial: int = Field(default=0, ge=0, description="Decide only so many transactions of each batch; 0: all.")
     decide: bool = Field(default=True, description="False: accepted batches wait for POST /_control/decide.")
     callbacks: Literal["off", "batch", "transaction"] = Field(default="batch", description="Which callbacks are sent.")
     callback_delay_ms: int = Field(default=0, ge=0, le=600_000, description="Later than the decision by this much.")

@@ -16,7 +16,7 @@ import httpx
 import orjson
 
 from deploy.simulators.mobile_money.behaviour import Wallet
-from deploy.simulators.mobile_money.state import Batch, Books, now
+from deploy.simulators.mobile_money.state import Batch, Books, Transaction, now
 
 TRIES = 4
 FIRST_PAUSE_SECONDS = 0.5
@@ -48,6 +48,11 @@ class CallbackSender:
                 await self._put(batch, body, "not the secret", tries=1)
             for _ in range(behaviour.callback_copies):
                 await self._put(batch, body, self._secret)
+
+    async def tell(self, batch: Batch, transaction: Transaction) -> None:
+        """The callback of one transaction, for what happens to it after its batch."""
+        if batch.callback_url and self._books.behaviour.callbacks != "off":
+            await self._put(batch, orjson.dumps(transaction.view()), self._secret)
 
     async def _put(self, batch: Batch, body: bytes, secret: str, tries: int = TRIES) -> None:
         for attempt in range(tries):

@@ -20,6 +20,10 @@ class Full(Exception):
     """The operator holds as much as it may."""
 
 
+class NotReversible(Exception):
+    """The transaction was not completed."""
+
+
 @dataclass
 class Transaction:
     """One disbursement. `status` is pending, completed or failed."""
@@ -152,7 +156,8 @@ class Books:
 
     def decide(self, batch: Batch) -> None:
         """Pay and refuse what is still open."""
-        for transaction in batch.transactions:
+        most = self.behaviour.partial or len(batch.transactions)
+        for transaction in batch.transactions[:most]:
             if transaction.status != "pending" or transaction.fate is Wallet.UNDECIDED:
                 continue
             transaction.decided = now()
@@ -163,6 +168,17 @@ class Books:
                 transaction.status = "completed"
                 batch.completed.append(transaction)
                 self.payments[transaction.client_reference] += 1
+
+    def reverse(self, reference: str) -> Batch | None:
+        """Take a completed transaction back, once. Nothing where it is not completed (any more)."""
+        transaction = self.transactions[reference]
+        if transaction.status == "reversed":
+            return None
+        if transaction.status != "completed":
+            raise NotReversible
+        transaction.status, transaction.decided = "reversed", now()
+        self.payments[transaction.client_reference] -= 1
+        return next(batch for batch in self.by_id.values() if transaction in batch.transactions)
 
     def completion(self, transaction: Transaction) -> dict[str, Any]:
         """A responseBatchTransactionCompletion."""

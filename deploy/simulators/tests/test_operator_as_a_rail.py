@@ -85,3 +85,75 @@ async def test_a_long_list_of_instructions_is_held_to_its_control_totals():
     members = instructions(2)
     with pytest.raises(ValueError, match="promise"):
         await rail.submit(header(members), members[:1])
+
+
+async def test_a_batch_of_one_goes_as_a_single_disbursement_and_its_end_is_found_by_asking():
+    app = create_app(SECRET)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        rail = MobileMoneyRail(client, "", "samaki")
+        members = instructions(1)
+        batch = header(members, rail="mobile_money")
+        submission = await rail.submit(batch, members)
+        (known,) = app.state.operator.books.by_id.values()
+        assert (known.single, submission.answer) == (True, Answer.ACCEPTED)
+        assert (await rail.query(batch)).reference == submission.reference
+        await wait_for(lambda: app.state.operator.books.payments, what="the operator to pay")
+        (document,) = [d async for d in rail.fetch([replace(batch, reference=submission.reference)])]
+        (line,) = reader_of(document, digest_of(document)).lines()
+        assert (line.kind, line.end_to_end_id, line.amount) == ("settled", members[0].end_to_end_id, members[0].amount)
+
+
+async def test_a_completed_transaction_is_taken_back_once_and_told_of_as_a_return():
+    app = create_app(SECRET)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        rail = MobileMoneyRail(client, "", "samaki")
+        members = instructions(1)
+        batch = header(members, rail="mobile_money")
+        submission = await rail.submit(batch, members)
+        books = app.state.operator.books
+        await wait_for(lambda: books.payments[members[0].end_to_end_id] == 1, what="the operator to pay")
+        (reference,) = books.transactions
+        for _ in range(2):
+            answer = await rail.reverse(reference, batch.id, batch.created_at)
+            assert answer.answer is Answer.ACCEPTED
+        assert books.payments[members[0].end_to_end_id] == 0
+        (document,) = [d async for d in rail.fetch([replace(batch, reference=submission.reference)])]
+        (line,) = reader_of(document, digest_of(document)).lines()
+        assert line.kind == "returned"
+        unknown = await rail.reverse("T-unknown", batch.id, batch.created_at)
+        assert unknown.answer is not Answer.ACCEPTED
+
+
+async def test_in_a_maintenance_window_nothing_is_known_and_afterwards_the_batch_is_absent():
+    app = create_app(SECRET)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        rail = MobileMoneyRail(client, "", "samaki")
+        members = instructions(2)
+        batch = header(members, rail="mobile_money")
+        await client.put("/_control/behaviour", json={"maintenance": True})
+        assert (await rail.submit(batch, members)).answer is Answer.UNKNOWN
+        assert (await rail.query(batch)).answer is Answer.UNKNOWN  # never "absent": it could not be asked
+        await client.put("/_control/behaviour", json={})
+        assert (await rail.query(batch)).answer is Answer.ABSENT
+        assert (await rail.submit(batch, members)).answer is Answer.ACCEPTED
+
+
+async def test_what_a_partial_batch_leaves_open_is_told_later():
+    app = create_app(SECRET)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        await client.put("/_control/behaviour", json={"partial": 2})
+        rail = MobileMoneyRail(client, "", "samaki")
+        members = instructions(5)
+        batch = header(members, rail="mobile_money")
+        located = replace(batch, reference=(await rail.submit(batch, members)).reference)
+
+        async def told() -> int:
+            documents = [d async for d in rail.fetch([located])]
+            return sum(1 for d in documents for _ in reader_of(d, digest_of(d)).lines())
+
+        await wait_for(lambda: len(app.state.operator.books.payments) == 2, what="two to be paid")
+        assert await told() == 2
+        await client.put("/_control/behaviour", json={})
+        await client.post("/_control/decide")
+        await wait_for(lambda: len(app.state.operator.books.payments) == 5, what="all to be paid")
+        assert await told() == 5

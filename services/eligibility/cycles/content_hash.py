@@ -4,6 +4,7 @@ Each entitlement is one line of text,
 
     <id>|<beneficiary id>|<payable component>|<amount>|<line>|<line>...    <line> = component:quantity:rate:amount
 
+and of an adjustment component:quantity:rate:amount:kind:for_period;
 ids in lower case, amounts with two decimals. The content hash is the SHA-256 of the SHA-256 digests of these lines,
 joined as bytes in the order of the ids. PostgreSQL computes it for a population (cycles/repository.py); this is
 the same for whoever receives the entitlements and wants to check them.
@@ -28,6 +29,16 @@ class HashedLine:
     quantity: int
     rate: Decimal
     amount: Decimal
+    kind: str = "benefit"
+    for_period: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The line as it is hashed."""
+        parts = [self.component, str(self.quantity), f"{self.rate:.2f}", f"{self.amount:.2f}"]
+        if self.kind != "benefit":
+            parts += [self.kind, self.for_period or ""]
+        return ":".join(parts)
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ def digest(entitlement: HashedEntitlement) -> bytes:
     """SHA-256 of the entitlement's line of text."""
     parts = [str(entitlement.entitlement_id), str(entitlement.beneficiary_id), entitlement.component]
     parts.append(f"{entitlement.amount:.2f}")
-    parts.extend(f"{line.component}:{line.quantity}:{line.rate:.2f}:{line.amount:.2f}" for line in entitlement.lines)
+    parts.extend(line.text for line in entitlement.lines)
     return hashlib.sha256("|".join(parts).encode()).digest()
 
 

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Numeric, func, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ForeignKey, Numeric, Text, false, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.eligibility.model import Base
@@ -42,6 +42,11 @@ class CycleRow(Base):
         entitlement_count, amount, totals, content_hash: of its entitlements, once computed.
         unpriced: households that qualify and for which a rate is missing: they get nothing until it is given.
         published_through, published_count: how far closing has come.
+        known_at: when it was computed: facts told later are corrections, for the next cycle.
+        payment_number: this period's place among the programme's payments, counted from 1.
+        unconfirmed_rates: rate tables used in it that no officer has confirmed.
+        comparison, comparison_hash: with the cycle before; the hash covers it and the content hash.
+        benefit_amount, arrears_amount, recovery_amount: amount = benefit + arrears - recovery.
     """
 
     __tablename__ = "cycle"
@@ -69,6 +74,14 @@ class CycleRow(Base):
     computed_at: Mapped[datetime | None]
     closed_by: Mapped[str | None]
     closed_at: Mapped[datetime | None]
+    known_at: Mapped[datetime | None]
+    payment_number: Mapped[int] = mapped_column(server_default="1")
+    unconfirmed_rates: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    comparison: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    comparison_hash: Mapped[str | None]
+    benefit_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    arrears_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    recovery_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
 
 
 class EntitlementRow(Base):
@@ -76,19 +89,54 @@ class EntitlementRow(Base):
     programme, cycle, beneficiary and component: computing twice gives the same entitlements.
 
     Attributes:
-        lines: [{"component", "quantity", "rate", "amount"}], amounts as decimal text; they sum to `amount`.
+        lines: [{"component", "quantity", "rate", "amount"}], amounts as decimal text; of an adjustment also "kind"
+            (arrears, recovery) and "for_period". amount = benefit + arrears - recovery.
         digest: SHA-256 of the entitlement as one line of text (see cycles/content_hash.py).
+        unconfirmed: a rate in it awaits confirmation.
     """
 
     __tablename__ = "entitlement"
 
     cycle_id: Mapped[UUID] = mapped_column(primary_key=True)
-    id: Mapped[UUID] = mapped_column(primary_key=True)
+    beneficiary_id: Mapped[UUID] = mapped_column(primary_key=True)
+    component: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID]
     decision_id: Mapped[UUID]
+    household_id: Mapped[UUID]
+    beneficiary_reference: Mapped[str]
+    village_code: Mapped[str]
+    amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+    lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    digest: Mapped[bytes]
+    unconfirmed: Mapped[bool] = mapped_column(server_default=false())
+
+
+class AdjustmentRow(Base):
+    """A closed cycle put right in a later one: `arrears` are added, `recovery` is taken off, within the cap.
+
+    Attributes:
+        for_cycle_id, for_period: the closed cycle that is put right; it stays as it is.
+        cycle_id: the cycle in which it is paid or taken.
+        was_amount: what had been granted for it, adjustments so far included; right_amount: by the facts known now.
+        decision_id: the decision on the corrected facts.
+    """
+
+    __tablename__ = "adjustment"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("uuidv7()"))
+    programme_code: Mapped[str]
     beneficiary_id: Mapped[UUID]
+    household_id: Mapped[UUID]
     beneficiary_reference: Mapped[str]
     village_code: Mapped[str]
     component: Mapped[str]
+    for_cycle_id: Mapped[UUID]
+    for_period: Mapped[str]
+    cycle_id: Mapped[UUID]
+    kind: Mapped[str]
     amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
-    lines: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
-    digest: Mapped[bytes]
+    was_amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+    right_amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+    facts_version: Mapped[int]
+    decision_id: Mapped[UUID]
+    found_at: Mapped[datetime] = mapped_column(server_default=func.now())

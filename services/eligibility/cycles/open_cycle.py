@@ -23,13 +23,16 @@ async def governing_version(session: AsyncSession, code: str, period: str) -> tu
     date in that period; the highest one that starts by the period's first day decides.
 
     Raises:
-        NoVersionInForce: none is.
+        NoVersionInForce: none is, or the programme has no payment in this period.
     """
     version = await programmes.version_in_force(session, code, first_day(period))
     if version is None:
         raise NoVersionInForce(f"No published version of {code} is in force in {period}.")
     file = programmes.compiled(version.document).file
-    return version.version, file, period_dates(file, period)
+    try:
+        return version.version, file, period_dates(file, period)
+    except ValueError as error:
+        raise NoVersionInForce(f"{code} pays nothing in {period}: {error}.") from error
 
 
 async def open_cycle(session: AsyncSession, principal: Principal, code: str, period: str) -> UUID:

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, and_, delete, func, literal, select, update
-from sqlalchemy.dialects.postgresql import BYTEA, aggregate_order_by, insert
+from sqlalchemy import Select, Text, and_, cast, delete, func, literal, select, tuple_, update
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB, aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.eligibility.cycles.model import CycleRow, CycleState, EntitlementRow
+from services.eligibility.cycles.model import AdjustmentRow, CycleRow, CycleState, EntitlementRow
 from services.eligibility.decisions.model import DecisionRow
 from services.eligibility.enrolments.model import EnrolmentRow, EnrolmentState
 from services.eligibility.model import AnyRow
@@ -21,7 +21,7 @@ from services.eligibility.programmes.file import ProgrammeFile
 from services.eligibility.programmes.periods import PeriodDates
 from shared.auth import Principal, in_area
 
-C, G, D = CycleRow, EntitlementRow, DecisionRow
+C, G, D, A = CycleRow, EntitlementRow, DecisionRow, AdjustmentRow
 _CYCLE = tuple(CycleRow.__table__.c)
 
 
@@ -54,6 +54,7 @@ async def open_cycle(
             last_day=dates.last_day,
             window_from=dates.window_from,
             window_until=dates.window_until,
+            payment_number=dates.payment_number,
             currency=file.currency,
             funding_line=file.funding_line,
             opened_by=subject,
@@ -86,11 +87,12 @@ async def list_cycles(session: AsyncSession, code: str | None, after: UUID | Non
 
 
 async def begin_computation(
-    session: AsyncSession, cycle_id: UUID, file: ProgrammeFile, version: int, dates: PeriodDates
+    session: AsyncSession, cycle_id: UUID, file: ProgrammeFile, version: int, dates: PeriodDates, known_at: datetime
 ) -> None:
     """Set the version to compute with, and clear what an earlier computation left."""
     await session.execute(delete(G).where(G.cycle_id == cycle_id))
     await session.execute(delete(D).where(D.cycle_id == cycle_id))
+    await session.execute(delete(A).where(A.cycle_id == cycle_id))
     await session.execute(
         update(C)
         .where(C.id == cycle_id)
@@ -100,8 +102,16 @@ async def begin_computation(
             reference_date=dates.reference_date,
             window_from=dates.window_from,
             window_until=dates.window_until,
+            payment_number=dates.payment_number,
+            known_at=known_at,
             currency=file.currency,
             funding_line=file.funding_line,
+            unconfirmed_rates=[],
+            comparison=None,
+            comparison_hash=None,
+            benefit_amount=None,
+            arrears_amount=None,
+            recovery_amount=None,
             entitlement_count=None,
             amount=None,
             totals=None,
@@ -140,15 +150,30 @@ async def totals_of(session: AsyncSession, cycle_id: UUID) -> Totals:
 
 
 async def count_unpriced(session: AsyncSession, cycle_id: UUID) -> int:
-    """Households that qualify and get nothing for want of a rate: a line of theirs has none."""
-    missing = D.lines.path_exists("$.*[*] ? (@.rate == null)")
-    return await session.scalar(select(func.count()).where(D.cycle_id == cycle_id, D.qualifies, missing)) or 0
+    """Beneficiaries that qualify and get nothing for want of a rate: a line of theirs has none."""
+    kept = (
+        select(cast(D.lines, JSONB).label("lines"))
+        .where(D.cycle_id == cycle_id, D.qualifies, D.lines.is_not(None))
+        .cte("kept")
+        .prefix_with("MATERIALIZED")
+    )
+    missing = kept.c.lines.path_exists("$.*[*] ? (@.rate == null)")
+    return await session.scalar(select(func.count()).select_from(kept).where(missing)) or 0
 
 
-async def finish_computation(
-    session: AsyncSession, cycle_id: UUID, totals: Totals, unpriced: int, at: datetime
-) -> None:
-    """Record the totals; the cycle can be closed now."""
+async def adjusted(session: AsyncSession, cycle_id: UUID) -> dict[str, Decimal]:
+    """Sums of this cycle's adjustments by kind."""
+    rows = await session.execute(select(A.kind, func.sum(A.amount)).where(A.cycle_id == cycle_id).group_by(A.kind))
+    return {row[0]: row[1] for row in rows}
+
+
+async def used_unconfirmed(session: AsyncSession, cycle_id: UUID) -> int:
+    """Entitlements in which a rate awaits confirmation."""
+    return await session.scalar(select(func.count()).where(G.cycle_id == cycle_id, G.unconfirmed)) or 0
+
+
+async def finish_computation(session: AsyncSession, cycle_id: UUID, totals: Totals, **values: Any) -> None:
+    """Record the totals and what else the computation found; the cycle can be closed now."""
     await session.execute(
         update(C)
         .where(C.id == cycle_id)
@@ -158,10 +183,39 @@ async def finish_computation(
             amount=totals.amount,
             totals=totals.by_component,
             content_hash=totals.content_hash,
-            unpriced=unpriced,
-            computed_at=at,
+            **values,
         )
     )
+
+
+async def previous_cycle(session: AsyncSession, code: str, period: str) -> AnyRow | None:
+    """The closed cycle of the programme before this period, the nearest."""
+    statement = (
+        select(*_CYCLE)
+        .where(C.programme_code == code, C.period < period, C.state == CycleState.CLOSED)
+        .order_by(C.period.desc())
+        .limit(1)
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def closing_before(session: AsyncSession, cycle: AnyRow) -> bool:
+    """Whether an earlier cycle of the programme is being closed just now."""
+    statement = select(C.id).where(
+        C.programme_code == cycle.programme_code, C.period < cycle.period, C.state == CycleState.CLOSING
+    )
+    return (await session.execute(statement.limit(1))).first() is not None
+
+
+async def closed_since(session: AsyncSession, code: str, since: str, before: str) -> Sequence[AnyRow]:
+    """Closed cycles of a programme with since <= period < before, oldest first; 120 at most."""
+    statement = (
+        select(*_CYCLE)
+        .where(C.programme_code == code, C.period >= since, C.period < before, C.state == CycleState.CLOSED)
+        .order_by(C.period)
+        .limit(120)
+    )
+    return (await session.execute(statement)).all()
 
 
 async def set_state(session: AsyncSession, cycle_id: UUID, state: CycleState, **values: Any) -> None:
@@ -181,9 +235,9 @@ def enrolled_by(code: str, last_day: date) -> Select[UUID]:
 
 
 async def list_entitlements(
-    session: AsyncSession, principal: Principal, cycle_id: UUID, after: UUID | None, limit: int
+    session: AsyncSession, principal: Principal, cycle_id: UUID, after: tuple[UUID, str] | None, limit: int
 ) -> Sequence[AnyRow]:
-    """Entitlements of a cycle in the caller's area, in the order of their ids."""
+    """Entitlements of a cycle in the caller's area, in the order of beneficiary and component."""
     statement = (
         select(
             G.id,
@@ -194,11 +248,27 @@ async def list_entitlements(
             G.component,
             G.amount,
             G.lines,
+            G.unconfirmed,
         )
         .where(G.cycle_id == cycle_id, in_area(principal, G.village_code))
-        .order_by(G.id)
+        .order_by(G.beneficiary_id, G.component)
         .limit(limit)
     )
     if after is not None:
-        statement = statement.where(G.id > after)
+        statement = statement.where(tuple_(G.beneficiary_id, G.component) > after)
+    return (await session.execute(statement)).all()
+
+
+async def list_adjustments(
+    session: AsyncSession, principal: Principal, cycle_id: UUID, after: UUID | None, limit: int
+) -> Sequence[AnyRow]:
+    """Adjustments paid or taken in a cycle, in the caller's area."""
+    statement = (
+        select(*AdjustmentRow.__table__.c)
+        .where(A.cycle_id == cycle_id, in_area(principal, A.village_code))
+        .order_by(A.id)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(A.id > after)
     return (await session.execute(statement)).all()

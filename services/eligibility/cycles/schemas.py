@@ -28,6 +28,11 @@ class CloseCycle(BaseModel):
 
     expected_count: int = Field(ge=0)
     expected_amount: Decimal = Field(ge=0, max_digits=18, decimal_places=2)
+    comparison_hash: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="Of the comparison with the cycle before, which you have looked at. Needed where there is one.",
+    )
 
 
 class TotalView(BaseModel):
@@ -58,7 +63,13 @@ class CycleView(BaseModel):
     amount: Amount | None
     totals: list[TotalView] | None
     content_hash: str | None
-    unpriced: int | None = Field(description="Households that qualify but for which a rate is missing.")
+    benefit_amount: Amount | None
+    arrears_amount: Amount | None
+    recovery_amount: Amount | None
+    payment_number: int
+    unpriced: int | None = Field(description="Beneficiaries that qualify but for which a rate is missing.")
+    unconfirmed_rates: list[str] = Field(description="Rate tables used that await confirmation.")
+    comparison_hash: str | None
     published_count: int
     opened_by: str
     opened_at: datetime
@@ -74,6 +85,8 @@ class LineView(BaseModel):
     quantity: int
     rate: Amount
     amount: Amount
+    kind: str = Field(default="benefit", description="benefit, arrears, or recovery (taken off).")
+    for_period: str | None = None
 
 
 class EntitlementView(BaseModel):
@@ -88,4 +101,60 @@ class EntitlementView(BaseModel):
     village_code: str
     component: str
     amount: Amount
+    unconfirmed: bool
     lines: list[LineView]
+
+
+class GroupView(BaseModel):
+    """Beneficiaries that changed alike, for the same cause, in one province."""
+
+    change: str = Field(description="new, gone, more, less or same.")
+    cause: str
+    province_code: str
+    beneficiaries: int
+    amount_before: Amount
+    amount_after: Amount
+
+
+class ComparisonView(BaseModel):
+    """A cycle against the closed one before it."""
+
+    cycle_id: UUID
+    currency: str
+    previous_cycle_id: UUID | None
+    previous_period: str | None
+    comparison_hash: str
+    groups: list[GroupView]
+
+
+class ChangeView(BaseModel):
+    """One beneficiary that changed between two cycles."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    beneficiary_id: UUID
+    beneficiary_reference: str
+    village_code: str
+    change: str
+    cause: str
+    amount_before: Amount
+    amount_after: Amount
+
+
+class AdjustmentView(BaseModel):
+    """A closed period put right in this cycle."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    beneficiary_id: UUID
+    beneficiary_reference: str
+    village_code: str
+    component: str
+    for_cycle_id: UUID
+    for_period: str
+    kind: str
+    amount: Amount
+    was_amount: Amount
+    right_amount: Amount
+    decision_id: UUID

@@ -6,20 +6,20 @@ every line of every formula appears (fault 16).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.eligibility.decisions.schemas import BenefitView, ClauseView, DecisionView, LineView, Text
-from services.eligibility.facts.household import view_on
-from services.eligibility.facts.repository import load_household
+from services.eligibility.decisions import repository
+from services.eligibility.decisions.exclusions import PREFIX
+from services.eligibility.decisions.schemas import AdjustedLine, BenefitView, ClauseView, DecisionView, LineView, Text
+from services.eligibility.facts.units import load_view
 from services.eligibility.model import AnyRow
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.programmes.compiled import CompiledProgramme
-from services.eligibility.programmes.file import Benefit, Clause, Words
+from services.eligibility.programmes.file import Benefit, Words
 from services.eligibility.rules.evaluate import HouseholdView, facts_used
-from services.eligibility.rules.tree import Node
 
 _HOLDS = Text(km="លក្ខខណ្ឌនេះត្រូវបានបំពេញ។", en="This condition is met.")
 
@@ -33,9 +33,17 @@ async def explain_decision(session: AsyncSession, decision: AnyRow) -> DecisionV
     version = await programmes.find_version(session, decision.programme_code, decision.programme_version)
     assert version is not None, "versions are never deleted"
     programme = programmes.compiled(version.document)
-    household = await load_household(session, decision.beneficiary_id, decision.facts_version)
-    view = view_on(household, decision.on_date)
-    rules = {clause.id: clause.rule for clause in programme.clauses}
+    by_person = programme.file.unit != "household"
+    view = await load_view(
+        session,
+        programme,
+        decision.household_id,
+        decision.facts_version,
+        decision.on_date,
+        person_id=decision.beneficiary_id if by_person else None,
+        event_id=decision.unit_id,
+    )
+    lines = await repository.lines_of(session, decision)
     return DecisionView(
         id=decision.id,
         purpose=decision.purpose,
@@ -43,20 +51,37 @@ async def explain_decision(session: AsyncSession, decision: AnyRow) -> DecisionV
         programme_version=decision.programme_version,
         cycle_id=decision.cycle_id,
         beneficiary_id=decision.beneficiary_id,
+        household_id=decision.household_id,
         beneficiary_reference=decision.beneficiary_reference,
         on_date=decision.on_date,
         facts_version=decision.facts_version,
         facts_hash=bytes(decision.facts_hash).hex(),
         qualifies=decision.qualifies,
-        clauses=[_clause(c, decision.clauses[c.id], rules[c.id], view) for c in programme.file.eligibility],
-        benefits=_benefits(programme, decision.lines or {}),
+        clauses=[*_clauses(programme, decision.failed, view), *_excluded(decision.failed)],
+        benefits=_benefits(programme, lines),
         decided_at=decision.decided_at,
     )
 
 
-def _clause(clause: Clause, holds: bool, rule: Node, view: HouseholdView) -> ClauseView:
-    reason = _HOLDS if holds else _text(clause.reason)
-    return ClauseView(id=clause.id, rule=clause.when, holds=holds, reason=reason, facts=facts_used(rule, view))
+def _clauses(programme: CompiledProgramme, failed: Sequence[str], view: HouseholdView) -> Iterator[ClauseView]:
+    rules = {clause.id: clause.rule for clause in programme.clauses}
+    for clause in programme.file.eligibility:
+        holds = clause.id not in failed
+        reason = _HOLDS if holds else _text(clause.reason)
+        facts = facts_used(rules[clause.id], view)
+        yield ClauseView(id=clause.id, rule=clause.when, holds=holds, reason=reason, facts=facts)
+
+
+def _excluded(failed: Sequence[str]) -> Iterator[ClauseView]:
+    """Clauses that no file writes: another programme goes before this one."""
+    for name in failed:
+        if name.startswith(PREFIX):
+            other = name.removeprefix(PREFIX)
+            reason = Text(
+                km=f"អ្នកទទួលផលកំពុងចូលរួមក្នុងកម្មវិធី {other} ដែលមិនអាចទទួលបានជាមួយគ្នា។",
+                en=f"Takes part in the programme {other}, which goes before this one.",
+            )
+            yield ClauseView(id=name, rule=f"exclusivity: {other}", holds=False, reason=reason, facts={})
 
 
 def _benefits(programme: CompiledProgramme, lines: Mapping[str, list[dict[str, Any]]]) -> list[BenefitView]:
@@ -66,7 +91,7 @@ def _benefits(programme: CompiledProgramme, lines: Mapping[str, list[dict[str, A
 
 
 def _benefit(benefit: Benefit, computed: list[dict[str, Any]]) -> BenefitView:
-    results = {line["component"]: line for line in computed}
+    results = {line["component"]: line for line in computed if line.get("kind", "benefit") == "benefit"}
     views = [
         LineView(
             component=line.component,
@@ -79,7 +104,8 @@ def _benefit(benefit: Benefit, computed: list[dict[str, Any]]) -> BenefitView:
         )
         for line in benefit.formula
     ]
-    return BenefitView(component=benefit.component, names=_text(benefit.names), lines=views)
+    adjusted = [AdjustedLine.model_validate(line) for line in computed if line.get("kind", "benefit") != "benefit"]
+    return BenefitView(component=benefit.component, names=_text(benefit.names), lines=views, adjustments=adjusted)
 
 
 def _text(words: Words) -> Text:

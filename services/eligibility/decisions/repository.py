@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Text, and_, cast, column, func, select, tuple_
-from sqlalchemy.dialects.postgresql import JSONB, distinct_on
+from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.eligibility.decisions.model import DecisionRow
+from services.eligibility.cycles.model import EntitlementRow
+from services.eligibility.decisions.model import DecisionRow, StandingRow
 from services.eligibility.model import AnyRow
 from shared.auth import Principal, in_area
 
-D = DecisionRow
+D, S, G = DecisionRow, StandingRow, EntitlementRow
 _COLUMNS = (
     D.id,
     D.purpose,
     D.programme_code,
     D.programme_version,
     D.cycle_id,
+    D.unit_id,
     D.beneficiary_id,
+    D.household_id,
     D.beneficiary_reference,
     D.village_code,
     D.facts_version,
     D.facts_hash,
     D.on_date,
     D.qualifies,
-    D.clauses,
+    D.failed,
     D.lines,
     D.decided_at,
 )
@@ -58,34 +61,22 @@ async def list_of_beneficiary(
     return (await session.execute(statement)).all()
 
 
+async def lines_of(session: AsyncSession, decision: AnyRow) -> dict[str, list[dict[str, Any]]]:
+    """The lines of a payment decision by component: its own, or those of the entitlements that it became."""
+    if decision.lines is not None or decision.cycle_id is None:
+        return decision.lines or {}
+    rows = await session.execute(
+        select(G.component, G.lines).where(
+            G.cycle_id == decision.cycle_id, G.beneficiary_id == decision.beneficiary_id, G.decision_id == decision.id
+        )
+    )
+    return {row.component: row.lines for row in rows}
+
+
 async def count_last_run(session: AsyncSession, principal: Principal, code: str) -> tuple[int, int, dict[str, int]]:
-    """Of the last enrolment run in the caller's area: decided, qualified, and households by clause that fails."""
-    enrolment = and_(D.programme_code == code, D.cycle_id.is_(None))
-    last = (
-        select(D.programme_version, D.on_date)
-        .where(enrolment)
-        .order_by(D.programme_version.desc(), D.on_date.desc())
-        .limit(1)
-        .subquery("last")
-    )
-    # A household decided twice in the run (its facts changed) counts once, by its newest facts.
-    newest = (
-        select(D.qualifies, D.clauses)
-        .join(last, and_(D.programme_version == last.c.programme_version, D.on_date == last.c.on_date))
-        .where(enrolment, in_area(principal, D.village_code))
-        .ext(distinct_on(D.beneficiary_id))
-        .order_by(D.beneficiary_id, D.facts_version.desc())
-        .cte("newest")
-    )
-    counts = (
-        await session.execute(select(func.count(), func.count().filter(newest.c.qualifies)).select_from(newest))
-    ).one()
-    clause = func.jsonb_each(newest.c.clauses).table_valued(column("key", Text), column("value", JSONB)).lateral()
-    failed = await session.execute(
-        select(clause.c.key, func.count())
-        .select_from(newest)
-        .join(clause, ~cast(clause.c.value, Boolean))
-        .where(~newest.c.qualifies)
-        .group_by(clause.c.key)
-    )
+    """Of what stands in the caller's area: decided, qualified, and beneficiaries by clause that fails."""
+    mine = and_(S.programme_code == code, in_area(principal, S.village_code))
+    counts = (await session.execute(select(func.count(), func.count().filter(S.qualifies)).where(mine))).one()
+    each = select(func.unnest(S.failed).label("id")).where(mine).subquery("each")
+    failed = await session.execute(select(each.c.id, func.count()).group_by(each.c.id))
     return counts[0], counts[1], {row[0]: row[1] for row in failed}

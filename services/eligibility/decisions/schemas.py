@@ -41,12 +41,21 @@ class LineView(BaseModel):
     amount: Decimal | None
 
 
+class AdjustedLine(BaseModel):
+    """A closed period put right with this payment: arrears are added, recovery is taken off."""
+
+    kind: str
+    for_period: str
+    amount: Decimal
+
+
 class BenefitView(BaseModel):
-    """A payable component with every line of its formula."""
+    """A payable component with every line of its formula, and what was put right with it."""
 
     component: str
     names: Text
     lines: list[LineView]
+    adjustments: list[AdjustedLine] = Field(default_factory=list)
 
 
 class DecisionSummary(BaseModel):
@@ -73,6 +82,7 @@ class DecisionView(BaseModel):
     programme_version: int
     cycle_id: UUID | None
     beneficiary_id: UUID
+    household_id: UUID
     beneficiary_reference: str
     on_date: date
     facts_version: int

@@ -6,6 +6,7 @@ from services.eligibility.access import EnrolmentRead, ProgrammeRead, ProgrammeW
 from services.eligibility.decisions import repository as decisions
 from services.eligibility.enrolments import repository
 from services.eligibility.enrolments.enrol_programme import enrol_programme
+from services.eligibility.enrolments.errors import NothingToEnrol
 from services.eligibility.enrolments.schemas import EnrolmentView, EnrolRequest, JobAccepted, ProgrammeCounts
 from services.eligibility.paging import after_id
 from services.eligibility.programmes import repository as programmes
@@ -17,7 +18,7 @@ from shared.pagination import Page, Paging
 router = Router(prefix="/eligibility/v1/programmes", tags=["enrolments"])
 
 
-@router.post("/{code}:enrol", status_code=202, responses=responses(ProgrammeUnknown, NoVersionInForce))
+@router.post("/{code}:enrol", status_code=202, responses=responses(ProgrammeUnknown, NoVersionInForce, NothingToEnrol))
 async def post_enrol(code: str, body: EnrolRequest, principal: ProgrammeWrite, session: SessionDep) -> JobAccepted:
     """Decide on every household and enrol those who qualify, as a job."""
     ensure_national(principal)

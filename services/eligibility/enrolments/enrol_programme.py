@@ -8,8 +8,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.eligibility.enrolments import repository
-from services.eligibility.facts.repository import chunk_bounds
+from services.eligibility.chunks import in_ranges
+from services.eligibility.enrolments.admit_waiting import admit_waiting
+from services.eligibility.enrolments.enrolling_sql import enrol_chunk
+from services.eligibility.enrolments.errors import NothingToEnrol
+from services.eligibility.facts.units import unit_bounds
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.programmes.errors import NoVersionInForce, ProgrammeUnknown
 from shared import audit, jobs
@@ -32,12 +35,15 @@ async def enrol_programme(session: AsyncSession, principal: Principal, code: str
     Raises:
         ProgrammeUnknown: there is no such programme.
         NoVersionInForce: no published version governs that day.
+        NothingToEnrol: nobody is enrolled in this programme.
     """
     if not await programmes.exists(session, code):
         raise ProgrammeUnknown(f"There is no programme {code}.")
     version = await programmes.version_in_force(session, code, effective_on)
     if version is None:
         raise NoVersionInForce(f"Publish a version of {code} that is valid on {effective_on}.")
+    if not programmes.compiled(version.document).file.enrols:
+        raise NothingToEnrol(f"{code} is paid per event, or is a check: nobody is enrolled in it.")
     payload = {"programme_code": code, "effective_on": effective_on.isoformat()}
     job_id = await jobs.enqueue(session, KIND, payload, key=f"{code}|{effective_on}")
     await audit.record(
@@ -48,23 +54,29 @@ async def enrol_programme(session: AsyncSession, principal: Principal, code: str
 
 
 async def run_enrolment(run: jobs.JobRun) -> dict[str, Any]:
-    """The job: decide on every household and enrol those who qualify. Running again changes nothing that is done.
+    """The job: decide on everybody, enrol those who qualify, then fill places. Running again changes nothing done.
 
     Raises:
         JobFailed: no_version_in_force.
     """
     code, on = run.payload["programme_code"], date.fromisoformat(run.payload["effective_on"])
+    by = run.created_by or None
     async with run.context.database.session() as session:
         version = await programmes.version_in_force(session, code, on)
-        bounds = await chunk_bounds(session, CHUNK)
-    if version is None:
-        raise jobs.JobFailed("no_version_in_force", f"No published version of {code} is valid on {on}.")
-    programme = programmes.compiled(version.document)
-    total, enrolled, after = (bounds[-1][1] if bounds else 0), 0, None
-    for until, position in bounds:
+        if version is None:
+            raise jobs.JobFailed("no_version_in_force", f"No published version of {code} is valid on {on}.")
+        programme = programmes.compiled(version.document)
+        bounds = await unit_bounds(session, programme, CHUNK)
+    number = version.version
+
+    async def enrol(session: AsyncSession, after: UUID | None, until: UUID) -> int:
+        return await enrol_chunk(session, programme, number, on, after=after, until=until, by=by)
+
+    listed = await in_ranges(run, bounds, enrol, "households decided")
+    result = {"programme_version": number, "households": bounds[-1][1] if bounds else 0, "newly_enrolled": listed}
+    if programme.file.capacity is not None:
         async with run.context.database.session() as session:
             await run.still_mine(session)
-            enrolled += await repository.enrol_chunk(session, programme, version.version, on, after=after, until=until)
-        after = until
-        await run.progress(position, total, "households decided")
-    return {"programme_version": version.version, "households": total, "newly_enrolled": enrolled}
+            admitted = await admit_waiting(session, programme.file, on, by)
+        result |= {"newly_enrolled": admitted, "listed": listed}
+    return result

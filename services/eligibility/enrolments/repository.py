@@ -1,4 +1,4 @@
-"""All SQL of enrolments: enrolling a population by one statement per chunk, ending, lists and counts."""
+"""SQL of enrolments: finding, listing, counting, ending. Populations are in enrolling_sql.py and reassessing_sql.py."""
 
 from __future__ import annotations
 
@@ -7,143 +7,116 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    CTE,
-    Boolean,
-    ColumnElement,
-    Date,
-    Integer,
-    Table,
-    Text,
-    cast,
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import JSON
-from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy import Select, bindparam, func, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.eligibility.decisions.model import DecisionRow, Purpose
-from services.eligibility.decisions.population import Judged, judge_population
-from services.eligibility.enrolments.model import EnrolmentRow, EnrolmentState
-from services.eligibility.facts.repository import facts_in_force
+from services.eligibility.enrolments.life import EnrolmentState
+from services.eligibility.enrolments.model import EnrolmentChangeRow, EnrolmentRow
+from services.eligibility.facts.model import HouseholdFactRow, MemberFactRow
 from services.eligibility.model import AnyRow
-from services.eligibility.programmes.compiled import CompiledProgramme
 from shared.auth import Principal, in_area
-from shared.contracts.eligibility import EnrolmentApproved
-from shared.db import rows_from_json
-from shared.outbox import outbox_table
-from shared.telemetry import current_traceparent
 
-ENROLMENT: Table = EnrolmentRow.__table__  # type: ignore[assignment]
-DECISION: Table = DecisionRow.__table__  # type: ignore[assignment]
-E = EnrolmentRow
-
-
-async def enrol_chunk(
-    session: AsyncSession, programme: CompiledProgramme, version: int, on: date, *, after: UUID | None, until: UUID
-) -> int:
-    """Decide on every household of an id range and enrol those who qualify, with their events: one statement.
-
-    Who is enrolled already stays as she is, and a decision already taken is not repeated, so running again is harmless.
-
-    Returns:
-        How many were newly enrolled.
-    """
-    code = programme.file.code
-    key = (code, str(version), on.isoformat())
-    judged = judge_population(programme, facts_in_force(on, after=after, until=until), on, decision_key=key)
-    decided = _decisions(judged, code, version, on)
-    enrolled = _enrolments(judged, code, version, on)
-    event = func.json_build_object(
-        "version", enrolled.c.version,
-        "enrolment_id", enrolled.c.id,
-        "programme_code", enrolled.c.programme_code,
-        "programme_version", enrolled.c.programme_version,
-        "beneficiary_id", enrolled.c.beneficiary_id,
-        "beneficiary_reference", enrolled.c.beneficiary_reference,
-        "village_code", enrolled.c.village_code,
-        "effective_on", enrolled.c.effective_on,
-    )  # fmt: skip
-    statement = insert(outbox_table).from_select(
-        ["topic", "key", "type", "data", "traceparent"],
-        select(
-            literal(EnrolmentApproved.TOPIC, Text),
-            cast(enrolled.c.id, Text),
-            literal(EnrolmentApproved.TYPE, Text),
-            cast(event, JSON),
-            literal(current_traceparent(), Text),
-        ),
-    )
-    result: Any = await session.execute(statement.add_cte(decided))
-    return int(result.rowcount)
+E, H, F, M = EnrolmentRow, EnrolmentChangeRow, HouseholdFactRow, MemberFactRow
+_COLUMNS = (
+    E.id,
+    E.version,
+    E.programme_code,
+    E.programme_version,
+    E.state,
+    E.cause,
+    E.beneficiary_id,
+    E.household_id,
+    E.beneficiary_reference,
+    E.village_code,
+    E.effective_on,
+    E.changed_on,
+    E.ended_on,
+    E.suspended_until,
+    E.recertified_on,
+    E.card_valid_until,
+    E.rank,
+    E.expected_amount,
+    E.appeal_hold,
+    E.decision_id,
+)
 
 
-def _decisions(judged: Judged, code: str, version: int, on: date) -> CTE:
-    row = judged.cte.c
-    columns = {
-        "id": row.decision_id,
-        "purpose": literal(Purpose.ENROLMENT.value, Text),
-        "programme_code": literal(code, Text),
-        "programme_version": literal(version, Integer),
-        "beneficiary_id": row.household_id,
-        "beneficiary_reference": row.reference,
-        "village_code": row.village_code,
-        "facts_version": row.version,
-        "facts_hash": row.facts_hash,
-        "on_date": literal(on, Date),
-        "qualifies": row.qualifies,
-        "clauses": row.clauses,
-    }
-    inserted = pg_insert(DECISION).from_select(list(columns), select(*columns.values()))
-    return inserted.on_conflict_do_nothing(index_elements=["id"]).returning(DECISION.c.id).cte("decided")
+async def find(session: AsyncSession, enrolment_id: UUID, *, lock: bool = False) -> AnyRow | None:
+    """One enrolment, or None; with `lock` it is held until the transaction ends."""
+    statement = select(*_COLUMNS).where(E.id == enrolment_id)
+    return (await session.execute(statement.with_for_update() if lock else statement)).one_or_none()
 
 
-def _enrolments(judged: Judged, code: str, version: int, on: date) -> CTE:
-    row = judged.cte.c
-    columns: dict[str, ColumnElement[Any]] = {
-        "programme_code": literal(code, Text),
-        "programme_version": literal(version, Integer),
-        "beneficiary_id": row.household_id,
-        "beneficiary_reference": row.reference,
-        "village_code": row.village_code,
-        "effective_on": literal(on, Date),
-        "decision_id": row.decision_id,
-    }
-    source = select(*columns.values()).where(cast(row.qualifies, Boolean))
-    inserted = pg_insert(ENROLMENT).from_select(list(columns), source)
-    return (
-        inserted.on_conflict_do_nothing(index_elements=["beneficiary_id", "programme_code"])
-        .returning(*ENROLMENT.c)
-        .cte("enrolled")
+async def lock_many(session: AsyncSession, code: str, ids: Sequence[UUID]) -> Sequence[AnyRow]:
+    """Those of these enrolments that are in the programme, held until the transaction ends."""
+    wanted = func.any(bindparam("ids", list(ids), type_=ARRAY(PG_UUID)))
+    statement = select(*_COLUMNS).where(E.programme_code == code, E.id == wanted).order_by(E.id).with_for_update()
+    return (await session.execute(statement)).all()
+
+
+def chosen(ids: Sequence[UUID], **constants: Any) -> Select[Any]:
+    """A select of these enrolments for `transitions.move`, with constants such as `cause`."""
+    wanted = func.any(bindparam("ids", list(ids), type_=ARRAY(PG_UUID)))
+    return select(E.id, *(value.label(name) for name, value in constants.items())).where(E.id == wanted)
+
+
+def running_of_beneficiaries(ids: Sequence[UUID], **constants: Any) -> Select[Any]:
+    """A select of every running enrolment of these beneficiaries or their households' members."""
+    wanted = func.any(bindparam("ids", list(ids), type_=ARRAY(PG_UUID)))
+    running = [state.value for state in EnrolmentState if state.running]
+    return select(E.id, *(value.label(name) for name, value in constants.items())).where(
+        E.beneficiary_id == wanted, E.state.in_(running)
     )
 
 
-async def end(session: AsyncSession, ends: Sequence[dict[str, Any]], cause: str) -> Sequence[AnyRow]:
-    """End what is not ended of these beneficiaries' enrolments.
+async def is_member(session: AsyncSession, person_id: UUID, household_ids: Sequence[UUID]) -> bool:
+    """Whether a person is, in the newest facts, a member of one of these households."""
+    wanted = func.any(bindparam("ids", list(household_ids), type_=ARRAY(PG_UUID)))
+    newest = select(func.max(F.version)).where(F.household_id == M.household_id).scalar_subquery()
+    statement = select(M.household_id).where(M.person_id == person_id, M.household_id == wanted, M.version == newest)
+    return (await session.execute(statement.limit(1))).first() is not None
 
-    Args:
-        ends: {"beneficiary_id", "ended_on"} each.
 
-    Returns:
-        The enrolments as they are now.
-    """
-    incoming = rows_from_json(ENROLMENT, ["beneficiary_id", "ended_on"])
+async def history(session: AsyncSession, enrolment_id: UUID) -> Sequence[AnyRow]:
+    """The last 200 changes of an enrolment, newest first."""
+    columns = (H.version, H.action, H.state, H.cause, H.effective_on, H.decision_id, H.made_by, H.made_at)
+    statement = select(*columns).where(H.enrolment_id == enrolment_id).order_by(H.version.desc()).limit(200)
+    return (await session.execute(statement)).all()
+
+
+async def waiting_list(
+    session: AsyncSession, principal: Principal, code: str, after: tuple[int, UUID] | None, limit: int
+) -> Sequence[AnyRow]:
+    """Who waits, in the order of the ranks, in the caller's area."""
     statement = (
-        update(ENROLMENT)
-        .where(ENROLMENT.c.beneficiary_id == incoming.c.beneficiary_id, ENROLMENT.c.state != EnrolmentState.ENDED)
-        .values(
-            state=EnrolmentState.ENDED,
-            ended_on=incoming.c.ended_on,
-            cause=cause,
-            version=ENROLMENT.c.version + 1,
-        )
-        .returning(*ENROLMENT.c)
+        select(*_COLUMNS)
+        .where(E.programme_code == code, E.state == EnrolmentState.WAITLISTED, in_area(principal, E.village_code))
+        .where(E.rank.is_not(None))
+        .order_by(E.rank, E.id)
+        .limit(limit)
     )
-    return (await session.execute(statement, {"rows": list(ends)})).all()
+    if after is not None:
+        statement = statement.where(tuple_(E.rank, E.id) > after)
+    return (await session.execute(statement)).all()
+
+
+async def warnings(
+    session: AsyncSession, principal: Principal, code: str, until: date, after: tuple[date, UUID] | None, limit: int
+) -> Sequence[AnyRow]:
+    """Running enrolments whose card ends by a day, or has ended and is in its grace, the soonest first."""
+    running = [EnrolmentState.APPROVED.value, EnrolmentState.SUSPENDED.value]
+    statement = (
+        select(*_COLUMNS)
+        .where(E.programme_code == code, E.state.in_(running), in_area(principal, E.village_code))
+        .where(E.card_valid_until <= until)
+        .order_by(E.card_valid_until, E.id)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(tuple_(E.card_valid_until, E.id) > after)
+    return (await session.execute(statement)).all()
 
 
 async def list_enrolments(
@@ -151,17 +124,7 @@ async def list_enrolments(
 ) -> Sequence[AnyRow]:
     """Enrolments of a programme in the caller's area, oldest first."""
     statement = (
-        select(
-            E.id,
-            E.state,
-            E.programme_version,
-            E.beneficiary_id,
-            E.beneficiary_reference,
-            E.village_code,
-            E.effective_on,
-            E.ended_on,
-            E.decision_id,
-        )
+        select(*_COLUMNS)
         .where(E.programme_code == code, in_area(principal, E.village_code))
         .order_by(E.id)
         .limit(limit)

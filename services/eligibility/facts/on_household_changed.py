@@ -5,7 +5,8 @@ Arrival order does not matter: a version is a row of its own, and which one is i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,23 +26,28 @@ async def on_household_changed(
     context: Context, session: AsyncSession, events: Sequence[Received[HouseholdEvent]]
 ) -> None:
     """Store the states of this batch, and end the enrolments of dissolved households."""
-    states = [event.payload for event in events if isinstance(event.payload, HouseholdState)]
+    states = [(event.payload, event) for event in events if isinstance(event.payload, HouseholdState)]
     dissolved = [event.payload for event in events if isinstance(event.payload, HouseholdDissolved)]
-    households = [_household_row(state) for state in states]
-    members = [row for state in states for row in _member_rows(state)]
+    told_at = {event.payload.household_id: event.occurred_at for event in events}
+    households = [_household_row(state, event.occurred_at) for state, event in states]
+    members = [row for state, _ in states for row in _member_rows(state)]
     await repository.insert_versions(session, households, members)
     if dissolved:
-        await _store_dissolved(session, dissolved)
+        await _store_dissolved(session, dissolved, told_at)
         await end_enrolments(
             session, {payload.household_id: payload.effective_on for payload in dissolved}, "dissolved"
         )
 
 
-async def _store_dissolved(session: AsyncSession, payloads: Sequence[HouseholdDissolved]) -> None:
+async def _store_dissolved(
+    session: AsyncSession, payloads: Sequence[HouseholdDissolved], told_at: Mapping[UUID, datetime]
+) -> None:
     """A dissolution carries no facts: its row repeats the last ones known, marked as dissolved."""
     known = await repository.last_states(session, [payload.household_id for payload in payloads])
     rows = [
-        _dissolved_row(payload, known[payload.household_id]) for payload in payloads if payload.household_id in known
+        _dissolved_row(payload, known[payload.household_id], told_at[payload.household_id])
+        for payload in payloads
+        if payload.household_id in known
     ]
     missing: list[UUID] = [payload.household_id for payload in payloads if payload.household_id not in known]
     if missing:
@@ -49,7 +55,7 @@ async def _store_dissolved(session: AsyncSession, payloads: Sequence[HouseholdDi
     await repository.insert_versions(session, rows, [])
 
 
-def _dissolved_row(payload: HouseholdDissolved, last: Any) -> dict[str, Any]:
+def _dissolved_row(payload: HouseholdDissolved, last: Any, told_at: datetime) -> dict[str, Any]:
     return {
         "household_id": payload.household_id,
         "version": payload.version,
@@ -63,10 +69,15 @@ def _dissolved_row(payload: HouseholdDissolved, last: Any) -> dict[str, Any]:
         "at_risk": False,
         "dissolved": True,
         "facts_hash": "\\x" + bytes(last["facts_hash"]).hex(),
+        "recorded_at": told_at.isoformat(),
+        "kind": last["kind"],
+        "shocks": [],
+        "poverty_cause": None,
+        "change": payload.cause,
     }
 
 
-def _household_row(state: HouseholdState) -> dict[str, Any]:
+def _household_row(state: HouseholdState, told_at: datetime) -> dict[str, Any]:
     return {
         "household_id": state.household_id,
         "version": state.version,
@@ -80,6 +91,11 @@ def _household_row(state: HouseholdState) -> dict[str, Any]:
         "at_risk": state.at_risk,
         "dissolved": False,
         "facts_hash": "\\x" + facts_hash(state).hex(),
+        "recorded_at": told_at.isoformat(),
+        "kind": state.kind,
+        "shocks": [shock.model_dump(mode="json") for shock in state.shocks],
+        "poverty_cause": state.poverty_cause,
+        "change": state.change,
     }
 
 
@@ -97,6 +113,14 @@ def _member_rows(state: HouseholdState) -> list[dict[str, Any]]:
             "disability": member.disability,
             "living_with_hiv": member.living_with_hiv,
             "pregnant": member.pregnant,
+            "education_level": member.education_level,
+            "employment": member.employment,
+            "employer_id": member.employer_id,
+            "employer_sector": member.employer_sector,
+            "insured": member.insured,
+            "civil_servant": member.civil_servant,
+            "expected_delivery_on": member.expected_delivery_on,
+            "disability_card_valid_until": member.disability_card_valid_until,
         }
         for member in state.members
     ]

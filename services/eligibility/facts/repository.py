@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
     ColumnElement,
     Date,
     Integer,
     Select,
     Table,
+    Text,
     and_,
     bindparam,
     case,
     cast,
+    column,
     delete,
+    extract,
     func,
     literal,
     or_,
@@ -27,12 +31,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.eligibility.facts.household import Household, Member, ymd
-from services.eligibility.facts.model import HouseholdFactRow, MemberFactRow
+from services.eligibility.facts.household import Household, Member, Shock, ymd
+from services.eligibility.facts.model import HouseholdFactRow, IdentityAliasRow, LifeEventRow, MemberFactRow
+from services.eligibility.model import AnyRow
+from services.eligibility.rules.vocabulary import NO_DAY
 from shared.db import rows_from_json
 
 HOUSEHOLD_FACT: Table = HouseholdFactRow.__table__  # type: ignore[assignment]
 MEMBER_FACT: Table = MemberFactRow.__table__  # type: ignore[assignment]
+IDENTITY_ALIAS: Table = IdentityAliasRow.__table__  # type: ignore[assignment]
+LIFE_EVENT: Table = LifeEventRow.__table__  # type: ignore[assignment]
 
 
 async def insert_versions(
@@ -61,17 +69,31 @@ async def last_states(session: AsyncSession, household_ids: Sequence[UUID]) -> d
 
 
 async def clear(session: AsyncSession) -> None:
-    """Empty the projection, before it is built again from the topic."""
+    """Empty the projection of households, before it is built again from the topic."""
     for table in (MEMBER_FACT, HOUSEHOLD_FACT):
         await session.execute(delete(table))
 
 
-def facts_in_force(on: date, *, after: UUID | None, until: UUID, only: Select[UUID] | None = None) -> CTE:
+async def clear_table(session: AsyncSession, table: Table) -> None:
+    """Empty one projection, before it is built again from its topic."""
+    await session.execute(delete(table))
+
+
+def facts_in_force(
+    on: date,
+    *,
+    after: UUID | None,
+    until: UUID,
+    only: Select[UUID] | None = None,
+    known_at: datetime | None = None,
+    name: str = "facts",
+) -> CTE:
     """CTE `facts`: for each household of the id range (after, until], the version in force on a date.
 
     In force is the newest version that holds from that date or before. A household first recorded later is judged by
     what was first recorded of it: late joiners are paid from the current month. Dissolved households are left out.
-    `only`: a subquery of the household ids to look at.
+    `only`: a subquery of the household ids to look at. `known_at`: what was told later is not seen, so that a past
+    month can be judged as it was (fault 19). A row is also a unit: `unit_id` and `beneficiary_id` are the household's.
     """
     fact = HOUSEHOLD_FACT
     holds = fact.c.effective_on <= literal(on, Date)
@@ -80,47 +102,91 @@ def facts_in_force(on: date, *, after: UUID | None, until: UUID, only: Select[UU
         wanted.append(fact.c.household_id > after)
     if only is not None:
         wanted.append(fact.c.household_id.in_(only))
+    if known_at is not None:
+        wanted.append(fact.c.recorded_at <= known_at)
     ranked = (
-        select(fact)
+        select(fact, fact.c.household_id.label("unit_id"), fact.c.household_id.label("beneficiary_id"))
         .where(*wanted)
         .ext(distinct_on(fact.c.household_id))
         .order_by(fact.c.household_id, holds.desc(), case((holds, fact.c.version), else_=-fact.c.version).desc())
         .subquery("ranked")
     )
-    return select(ranked).where(~ranked.c.dissolved).cte("facts").prefix_with("MATERIALIZED")
+    return select(ranked).where(~ranked.c.dissolved).cte(name).prefix_with("MATERIALIZED")
 
 
-def household_columns(facts: Any, on: date) -> dict[str, ColumnElement[Any]]:
+Day = date | ColumnElement[date]
+"""A reference date: one for a whole population, or a column where each unit has its own."""
+
+
+def day_column(on: Day) -> ColumnElement[date]:
+    """The reference date as SQL."""
+    return literal(on, Date) if isinstance(on, date) else on
+
+
+def ymd_column(on: Day) -> ColumnElement[int]:
+    """The reference date as a number, 2020-01-31 as 20200131."""
+    if isinstance(on, date):
+        return cast(literal(ymd(on), Integer), Integer)
+    return cast(extract("year", on) * 10_000 + extract("month", on) * 100 + extract("day", on), Integer)
+
+
+def household_columns(facts: Any, on: Day) -> dict[str, ColumnElement[Any]]:
     """The household facts of the vocabulary (but `size`) as columns on a reference date."""
-    day = literal(on, Date)
+    day = day_column(on)
+    row = facts.c
+    left = func.least(NO_DAY, func.greatest(-NO_DAY, row.card_valid_until - day))
+    shock = (
+        func.jsonb_to_recordset(row.shocks)
+        .table_valued(column("code", Text), column("occurred_on", Date), name="shock")
+        .render_derived(with_types=True)
+    )
     return {
-        "village_code": facts.c.village_code,
-        "location_class": facts.c.location_class,
-        "poverty_level": facts.c.poverty_level,
+        "village_code": row.village_code,
+        "location_class": row.location_class,
+        "poverty_level": row.poverty_level,
         "card_valid": and_(
-            facts.c.poverty_level > 0,
-            or_(facts.c.card_valid_from.is_(None), facts.c.card_valid_from <= day),
-            or_(facts.c.card_valid_until.is_(None), facts.c.card_valid_until >= day),
+            row.poverty_level > 0,
+            or_(row.card_valid_from.is_(None), row.card_valid_from <= day),
+            or_(row.card_valid_until.is_(None), row.card_valid_until >= day),
         ),
-        "at_risk": facts.c.at_risk,
+        "at_risk": row.at_risk,
+        "kind": row.kind,
+        "card_days_left": case(
+            (row.poverty_level == 0, -NO_DAY), (row.card_valid_until.is_(None), NO_DAY), else_=cast(left, Integer)
+        ),
+        "shocks": func.array(
+            select(shock.c.code).where(shock.c.occurred_on <= day).scalar_subquery(), type_=ARRAY(Text)
+        ),
     }
 
 
-def member_columns(on: date) -> dict[str, ColumnElement[Any]]:
-    """The member facts of the vocabulary as columns on a reference date; the same arithmetic as facts/household.py."""
-    member = MEMBER_FACT.c
-    number = cast(literal(ymd(on), Integer), Integer)
-    birth = member.birth_ymd
+def member_columns(on: Day, member: Any = None) -> dict[str, ColumnElement[Any]]:
+    """The member facts of the vocabulary as columns on a reference date; the same arithmetic as facts/household.py.
+
+    Args:
+        member: columns of a member; default: those of the table.
+    """
+    row = MEMBER_FACT.c if member is None else member
+    number, day = ymd_column(on), day_column(on)
+    birth = row.birth_ymd
     # SQLAlchemy renders // of integers as PostgreSQL's `/`, which cuts towards zero.
     months = (number // 10_000 - birth // 10_000) * 12 + ((number // 100) % 100 - (birth // 100) % 100)
+    card_until = row.disability_card_valid_until
     return {
         "age": (number - birth) // 10_000,
         "age_months": months - case((number % 100 < birth % 100, 1), else_=0),
-        "sex": member.sex,
-        "relationship": member.relationship,
-        "disability": member.disability,
-        "living_with_hiv": member.living_with_hiv,
-        "pregnant": member.pregnant,
+        "sex": row.sex,
+        "relationship": row.relationship,
+        "disability": row.disability,
+        "living_with_hiv": row.living_with_hiv,
+        "pregnant": row.pregnant,
+        "education_level": row.education_level,
+        "employment": row.employment,
+        "has_employer": row.employer_id.is_not(None),
+        "employer_sector": func.coalesce(row.employer_sector, literal("", Text)),
+        "insured": row.insured,
+        "civil_servant": row.civil_servant,
+        "disability_card_valid": and_(row.disability != "none", or_(card_until.is_(None), card_until >= day)),
     }
 
 
@@ -140,15 +206,26 @@ async def chunk_bounds(session: AsyncSession, size: int) -> list[tuple[UUID, int
 
 async def load_household(session: AsyncSession, household_id: UUID, version: int) -> Household:
     """One version of a household, as values."""
-    fact, member = HOUSEHOLD_FACT.c, MEMBER_FACT.c
+    fact = HOUSEHOLD_FACT.c
     row = (
         await session.execute(select(HOUSEHOLD_FACT).where(fact.household_id == household_id, fact.version == version))
     ).one()
+    return household_of(row, await load_members(session, household_id, version))
+
+
+async def load_members(session: AsyncSession, household_id: UUID, version: int) -> tuple[Member, ...]:
+    """The members of one version of a household."""
+    member = MEMBER_FACT.c
     people = await session.execute(
         select(MEMBER_FACT)
         .where(member.household_id == household_id, member.version == version)
         .order_by(member.person_id)
     )
+    return tuple(_member(person) for person in people)
+
+
+def household_of(row: AnyRow, members: tuple[Member, ...]) -> Household:
+    """A household as values, from a row with the columns of household_fact."""
     return Household(
         household_id=row.household_id,
         version=row.version,
@@ -159,7 +236,26 @@ async def load_household(session: AsyncSession, household_id: UUID, version: int
         card_valid_from=row.card_valid_from,
         card_valid_until=row.card_valid_until,
         at_risk=row.at_risk,
-        members=tuple(
-            Member(p.birth_date, p.sex, p.relationship, p.disability, p.living_with_hiv, p.pregnant) for p in people
-        ),
+        kind=row.kind,
+        shocks=tuple(Shock(s["code"], date.fromisoformat(s["occurred_on"])) for s in row.shocks),
+        members=members,
+    )
+
+
+def _member(person: AnyRow) -> Member:
+    return Member(
+        birth_date=person.birth_date,
+        sex=person.sex,
+        relationship=person.relationship,
+        disability=person.disability,
+        living_with_hiv=person.living_with_hiv,
+        pregnant=person.pregnant,
+        person_id=person.person_id,
+        education_level=person.education_level,
+        employment=person.employment,
+        employer_id=person.employer_id,
+        employer_sector=person.employer_sector,
+        insured=person.insured,
+        civil_servant=person.civil_servant,
+        disability_card_valid_until=person.disability_card_valid_until,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.eligibility.programmes import repository
-from services.eligibility.programmes.compiled import compile_programme
+from services.eligibility.programmes.compiled import compile_source
 from services.eligibility.programmes.errors import ProgrammeInvalid
-from services.eligibility.programmes.file import ProgrammeFileError, parse_programme_file, source_hash
+from services.eligibility.programmes.file import ProgrammeFileError, source_hash
 from shared import audit
 from shared.auth import Principal
 
@@ -25,8 +25,7 @@ async def create_version(session: AsyncSession, principal: Principal, source: by
         ProgrammeInvalid: every error by path, code and column.
     """
     try:
-        file = parse_programme_file(source)
-        compile_programme(file)
+        file = compile_source(source).file
     except ProgrammeFileError as error:
         raise ProgrammeInvalid("Correct the places named in errors.", errors=error.errors) from error
     version = await repository.next_version(session, file.code)

@@ -1,4 +1,4 @@
-"""The programme file: what an officer writes, as validated models. Errors name the path and the code.
+"""The programme file: what an officer writes, as validated models. Errors name the path, the code, line and column.
 
 Nothing of any programme or country is in code: names, rules, rates, dates and windows all come from the file.
 """
@@ -6,117 +6,159 @@ Nothing of any programme or country is in code: names, rules, rates, dates and w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from services.eligibility.programmes.parts import (
+    Arrears,
+    Benefit,
+    Blackout,
+    Capacity,
+    Clause,
+    ConditionTest,
+    Cover,
+    Document,
+    Duration,
+    Exclusivity,
+    FormulaLine,
+    Name,
+    Part,
+    PaymentWindow,
+    ProgrammeCode,
+    Recovery,
+    Suspension,
+    WindowEdge,
+    Words,
+)
 from services.eligibility.programmes.rates import Day, RateTable
+from services.eligibility.programmes.yaml_source import Position, YamlRefused, nearest, read_yaml
+from services.eligibility.rules.vocabulary import UNITS
 from shared.errors import FieldError
 from shared.money import MoneyError, check_amount
 
 MAX_FILE_BYTES = 256 * 1024
-MAX_FILE_DEPTH = 20
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-ProgrammeCode = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,20}){1,5}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Words(_Strict):
-    """A text in the two languages of the platform."""
-
-    km: str = Field(min_length=1, max_length=500)
-    en: str = Field(min_length=1, max_length=500)
-
-
-class Clause(_Strict):
-    """One condition for taking part; all must hold. `reason` is told to the family when it does not."""
-
-    id: Name
-    when: str = Field(description="CEL over household and members.")
-    reason: Words
-
-
-class FormulaLine(_Strict):
-    """One component of a benefit: quantity x rate."""
-
-    component: Name
-    names: Words
-    quantity: str = Field(description="CEL, a whole number that cannot be negative.")
-    rate: Name = Field(description="Name of a rate table of this file.")
-    enabled: bool = Field(default=True, description="A component can be switched off.")
-
-
-class Benefit(_Strict):
-    """What is paid as one amount: the sum of its lines."""
-
-    component: Name
-    names: Words
-    formula: tuple[FormulaLine, ...] = Field(min_length=1, max_length=20)
-
-
-class WindowEdge(_Strict):
-    """A day of the month, some months after the period's own; the 31st of a shorter month is its last day."""
-
-    day: int = Field(ge=1, le=31)
-    months_after: int = Field(ge=0, le=24)
-
-
-class PaymentWindow(_Strict):
-    """When the money can be collected."""
-
-    opens: WindowEdge
-    closes: WindowEdge
-
-
-class ProgrammeFile(_Strict):
+class ProgrammeFile(Part):
     """One version of a programme, whole."""
 
     format: Literal["samaki.programme/1"]
     code: ProgrammeCode
     names: Words
-    unit: Literal["household"]
-    frequency: Literal["monthly"]
+    unit: Literal["household", "person", "worker", "student", "event"]
+    events: tuple[Name, ...] = Field(default=(), max_length=20, description="Kinds of event, where the unit is one.")
+    frequency: Literal["monthly", "quarterly", "once", "per_event", "none"] = Field(
+        description="once: on each of `dates`. per_event: each event is paid. none: an entitlement check, no payment."
+    )
+    dates: tuple[Day, ...] = Field(default=(), max_length=60, description="Of `once`: the payments' dates.")
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     funding_line: str = Field(min_length=1, max_length=80)
     valid_from: Day
     valid_until: Day | None = None
-    reference_date: Literal["first_day_of_period", "last_day_of_period"]
-    payment_window: PaymentWindow
-    arrears: Literal["none"] = Field(description="`none`: late joiners start with the current period.")
+    reference_date: Literal["first_day_of_period", "last_day_of_period", "payment_date", "event_date"]
+    payment_window: PaymentWindow | None = None
+    blackouts: tuple[Blackout, ...] = Field(default=(), max_length=200)
+    arrears: Literal["none"] | Arrears = Field(
+        default="none", description="`none`: late joiners start with the current period."
+    )
+    recovery: Recovery = Recovery()
+    late_events_days: int = Field(default=365, ge=0, le=3_700, description="Until when a late event is still paid.")
+    capacity: Capacity | None = None
+    exclusivity: tuple[Exclusivity, ...] = Field(default=(), max_length=20)
+    duration: Duration | None = None
+    grace_days: int = Field(default=0, ge=0, le=3_700, description="Taking part goes on so long after the card's end.")
+    warn_days: int = Field(default=60, ge=0, le=3_700, description="The card's end is announced so long before.")
+    suspensions: tuple[Suspension, ...] = Field(default=(), max_length=10)
+    documents: tuple[Document, ...] = Field(default=(), max_length=30)
+    conditions: dict[Name, ConditionTest] = Field(default_factory=dict, max_length=20)
     predicates: dict[Name, str] = Field(
         default_factory=dict, max_length=20, description="Named conditions over one `member`, used as m.<name>."
     )
     eligibility: tuple[Clause, ...] = Field(min_length=1, max_length=30)
-    benefits: tuple[Benefit, ...] = Field(min_length=1, max_length=10)
-    rates: dict[Name, RateTable] = Field(min_length=1, max_length=40)
+    benefits: tuple[Benefit, ...] = Field(default=(), max_length=10)
+    covers: tuple[Cover, ...] = Field(default=(), max_length=40)
+    rates: dict[Name, RateTable] = Field(default_factory=dict, max_length=40)
+
+    @property
+    def enrols(self) -> bool:
+        """Whether beneficiaries are enrolled: not where each event stands alone, nor for an entitlement check."""
+        return self.frequency not in ("per_event", "none")
+
+    @property
+    def arrears_months(self) -> int:
+        """Months that are paid afterwards; 0: none."""
+        return 0 if self.arrears == "none" else self.arrears.months
+
+    @property
+    def recovery_cap_percent(self) -> int:
+        """Share of a benefit that recovery may take, in percent."""
+        return self.recovery.cap_percent
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.valid_until is not None and self.valid_until < self.valid_from:
-            raise ValueError("valid_until is before valid_from")
-        _refuse_repeats("eligibility", [clause.id for clause in self.eligibility])
-        _refuse_repeats("benefits", [benefit.component for benefit in self.benefits])
-        for benefit in self.benefits:
-            _refuse_repeats(f"the formula of {benefit.component}", [line.component for line in benefit.formula])
-            for line in benefit.formula:
-                if line.rate not in self.rates:
-                    raise ValueError(f"{benefit.component}.{line.component}: there is no rate table {line.rate!r}")
-        self._check_amounts()
+        for problem in _problems(self):
+            raise ValueError(problem)
+        _check_repeats(self)
+        _check_rates(self)
         return self
 
-    def _check_amounts(self) -> None:
-        for name, table in self.rates.items():
-            for amount in table.amounts():
-                try:
-                    check_amount(amount, self.currency)
-                except MoneyError as error:
-                    raise ValueError(f"rates.{name}: {error}") from error
+
+def _problems(file: ProgrammeFile) -> Iterator[str]:
+    """What does not fit together."""
+    if file.valid_until is not None and file.valid_until < file.valid_from:
+        yield "valid_until is before valid_from"
+    if (file.unit == "event") != (file.frequency == "per_event"):
+        yield "unit event and frequency per_event go together"
+    if (file.unit == "event") != bool(file.events):
+        yield "events: name the kinds of event where the unit is event, and only there"
+    if (file.unit == "event") != (file.reference_date == "event_date"):
+        yield "reference_date event_date goes with unit event"
+    if (file.frequency == "once") != bool(file.dates):
+        yield "dates: give them for frequency once, and only there"
+    if (file.reference_date == "payment_date") and not file.dates:
+        yield "reference_date payment_date needs dates"
+    if len({(day.year, day.month) for day in file.dates}) != len(file.dates) or list(file.dates) != sorted(file.dates):
+        yield "dates: in order, one a month at most"
+    if (file.frequency == "none") != (not file.benefits):
+        yield "benefits: give them, or frequency none with covers"
+    if (file.frequency == "none") != bool(file.covers):
+        yield "covers: what an entitlement check (frequency none) gives, and only there"
+    if file.frequency != "none" and file.payment_window is None:
+        yield "payment_window is missing"
+
+
+def _check_repeats(file: ProgrammeFile) -> None:
+    _refuse_repeats("eligibility", [clause.id for clause in file.eligibility])
+    _refuse_repeats("suspensions", [rule.id for rule in file.suspensions])
+    _refuse_repeats("benefits", [benefit.component for benefit in file.benefits])
+    _refuse_repeats("covers", [cover.service for cover in file.covers])
+    for benefit in file.benefits:
+        _refuse_repeats(f"the formula of {benefit.component}", [line.component for line in benefit.formula])
+
+
+def _check_rates(file: ProgrammeFile) -> None:
+    for benefit in file.benefits:
+        for line in benefit.formula:
+            if line.rate not in file.rates:
+                raise ValueError(f"{benefit.component}.{line.component}: there is no rate table {line.rate!r}")
+    owners = ("household", *UNITS[file.unit])
+    for name, table in file.rates.items():
+        for fact in table.by:
+            if fact.partition(".")[0] not in owners:
+                raise ValueError(f"rates.{name}: {fact} is unknown where the unit is {file.unit}")
+        for amount in table.amounts():
+            _check_money(f"rates.{name}", amount, file.currency)
+    if file.capacity is not None and file.capacity.budget_per_period is not None:
+        _check_money("capacity.budget_per_period", file.capacity.budget_per_period, file.currency)
+
+
+def _check_money(where: str, amount: Any, currency: str) -> None:
+    try:
+        check_amount(amount, currency)
+    except MoneyError as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _refuse_repeats(where: str, names: list[str]) -> None:
@@ -132,57 +174,45 @@ class ProgrammeFileError(Exception):
         super().__init__(f"{len(errors)} errors in the programme file")
         self.errors = errors
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML without what hides surprises: no aliases, no key given twice."""
-
-    depth = 0
-
-    def _mark(self) -> Any:
-        return self.peek_event().start_mark  # type: ignore[no-untyped-call]
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases are not used here", problem_mark=self._mark())
-        self.depth += 1
-        if self.depth > MAX_FILE_DEPTH:
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=self._mark())
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, (list, dict)) or key in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key!r} is given twice", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+    def located(self, positions: dict[str, Position]) -> ProgrammeFileError:
+        """The same errors, each with the line and column of its path in the file."""
+        located = []
+        for error in self.errors:
+            where = nearest(positions, error.field)
+            text = f"{error.message} (file line {where[0]}, column {where[1]})" if where else error.message
+            located.append(FieldError(error.field, error.code, text))
+        return ProgrammeFileError(located)
 
 
-def parse_programme_file(source: bytes) -> ProgrammeFile:
-    """Read and validate a programme file.
+def read_source(source: bytes) -> tuple[Any, dict[str, Position]]:
+    """The document of a programme file, and the line and column of each of its paths.
 
     Args:
         source: YAML in UTF-8, at most 256 KiB.
 
     Raises:
-        ProgrammeFileError: with every error found; rules are checked later, by programmes/compiled.py.
+        ProgrammeFileError: it cannot be read.
     """
     if len(source) > MAX_FILE_BYTES:
         raise _refused("", "file_too_large", f"A programme file has at most {MAX_FILE_BYTES} bytes.")
     try:
-        document = yaml.load(source.decode(), Loader=_Loader)  # noqa: S506 a SafeLoader, made stricter
-    except UnicodeDecodeError as error:
-        raise _refused("", "not_utf8", "Write the file in UTF-8.") from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise _refused("", "yaml_invalid", f"{where}{error.problem}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _refused("", "yaml_invalid", "This is not YAML.") from error
-    return load_document(document)
+        return read_yaml(source)
+    except YamlRefused as error:
+        where = f"line {error.position[0]}, column {error.position[1]}: " if error.position else ""
+        raise _refused("", "yaml_invalid", f"{where}{error.message}") from error
+
+
+def parse_programme_file(source: bytes) -> ProgrammeFile:
+    """Read and validate a programme file.
+
+    Raises:
+        ProgrammeFileError: with every error found; rules are checked later, by programmes/compiled.py.
+    """
+    document, positions = read_source(source)
+    try:
+        return load_document(document)
+    except ProgrammeFileError as error:
+        raise error.located(positions) from error
 
 
 def load_document(document: Any) -> ProgrammeFile:
@@ -209,6 +239,8 @@ def path(location: tuple[int | str, ...]) -> str:
     """`("eligibility", 0, "when")` as `eligibility[0].when`."""
     text = ""
     for part in location:
+        if isinstance(part, str) and (part.startswith("literal[") or part == Arrears.__name__):
+            continue  # pydantic's name of one of the alternatives, not a part of the path
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
     return text
 
@@ -218,4 +250,17 @@ def source_hash(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()
 
 
-__all__ = ["ProgrammeFile", "ProgrammeFileError", "load_document", "parse_programme_file", "source_hash"]
+__all__ = [
+    "Benefit",
+    "Clause",
+    "ConditionTest",
+    "FormulaLine",
+    "ProgrammeFile",
+    "ProgrammeFileError",
+    "WindowEdge",
+    "Words",
+    "load_document",
+    "parse_programme_file",
+    "read_source",
+    "source_hash",
+]

@@ -21,12 +21,13 @@ class VersionState(StrEnum):
 
 
 class ProgrammeRow(Base):
-    """A programme: its code, and the number of the last version written."""
+    """A programme: its code, the number of the last version written, and how often it was told to other services."""
 
     __tablename__ = "programme"
 
     code: Mapped[str] = mapped_column(primary_key=True)
     last_version: Mapped[int]
+    told: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -47,3 +48,20 @@ class ProgrammeVersionRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     published_by: Mapped[str | None]
     published_at: Mapped[datetime | None]
+
+
+class RateConfirmationRow(Base):
+    """An officer's word that the amounts of a rate table are right.
+
+    `rate_hash` is that of the amounts: a later version with the same ones needs no new confirmation.
+    """
+
+    __tablename__ = "rate_confirmation"
+
+    programme_code: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    rate: Mapped[str] = mapped_column(primary_key=True)
+    rate_hash: Mapped[str]
+    source: Mapped[str]
+    confirmed_by: Mapped[str]
+    confirmed_at: Mapped[datetime] = mapped_column(server_default=func.now())

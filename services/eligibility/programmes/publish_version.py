@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.eligibility.programmes import repository
 from services.eligibility.programmes.errors import PastRewritten, ProgrammeUnknown, VersionPublished
 from services.eligibility.programmes.model import VersionState
+from services.eligibility.programmes.programme_published import tell_programme
 from shared import audit
 from shared.auth import Principal
 from shared.clock import Clock
@@ -31,4 +32,5 @@ async def publish_version(session: AsyncSession, clock: Clock, principal: Princi
             f"Let valid_from begin after {periods[-1]}, the last closed period.", closed_periods=list(periods)
         )
     await repository.publish(session, code, version, principal.subject, clock.now())
+    await tell_programme(session, repository.compiled(stored.document).file, version)
     await audit.record(session, principal, "programme.publish", "programme", code, {"version": version})

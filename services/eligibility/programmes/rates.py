@@ -1,16 +1,18 @@
-"""Dated rate tables: amounts by one or several household facts, in periods that do not overlap. Pure."""
+"""Dated rate tables: amounts by one or several facts, in periods that do not overlap. Pure."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Self
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from services.eligibility.rules.vocabulary import HOUSEHOLD, Kind
+from services.eligibility.rules.vocabulary import OWNERS, FactSpec, Kind
 
 MAX_CELLS = 500
 
@@ -28,10 +30,10 @@ def _day(value: Any) -> Any:
 Day = Annotated[date, BeforeValidator(_day)]
 
 
-def _amount(value: Any) -> Any:
+def exact_amount(value: Any) -> Any:
     """A leaf of a table: an integer, or a decimal in quotes. A YAML float is refused: it is not exact (fault 5)."""
     if isinstance(value, Mapping):
-        return {key: _amount(cell) for key, cell in value.items()}
+        return {key: exact_amount(cell) for key, cell in value.items()}
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise ValueError("write an amount as a whole number, or with decimals in quotes: '12.50'")
     try:
@@ -47,7 +49,7 @@ def _text(value: Any) -> Any:
     return {str(key): _text(cell) for key, cell in value.items()} if isinstance(value, Mapping) else str(value)
 
 
-Cells = Annotated[Any, BeforeValidator(_amount), PlainSerializer(_text)]
+Cells = Annotated[Any, BeforeValidator(exact_amount), PlainSerializer(_text)]
 
 
 class RatePeriod(BaseModel):
@@ -65,19 +67,25 @@ class RatePeriod(BaseModel):
 
 
 class RateTable(BaseModel):
-    """An amount for each combination of some household facts, by period."""
+    """An amount for each combination of some facts, by period."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    by: tuple[str, ...] = Field(default=(), max_length=4, description="Household facts, e.g. household.location_class.")
+    by: tuple[str, ...] = Field(
+        default=(), max_length=4, description="Facts, e.g. household.location_class or person.disability."
+    )
     periods: tuple[RatePeriod, ...] = Field(min_length=1, max_length=60)
+    unconfirmed: bool = Field(
+        default=False, description="The sources leave it open: nothing is paid by it until an officer confirms it."
+    )
+    source: str = Field(default="", max_length=500, description="Law, notice or press that it is taken from.")
 
     @model_validator(mode="after")
     def _well_formed(self) -> Self:
         for name in self.by:
-            fact = HOUSEHOLD.get(name.removeprefix("household."))
-            if fact is None or name == "household.size" or not name.startswith("household."):
-                raise ValueError(f"by: {name!r} is not a household fact that a rate can depend on")
+            fact = _fact(name)
+            if fact is None or name == "household.size" or fact.kind is Kind.TEXTS:
+                raise ValueError(f"by: {name!r} is not a fact that a rate can depend on")
         ordered = sorted(self.periods, key=lambda period: period.valid_from)
         for period in ordered:
             if period.valid_until is not None and period.valid_until < period.valid_from:
@@ -89,14 +97,9 @@ class RateTable(BaseModel):
                 raise ValueError(f"periods: two hold on {later.valid_from}")
         return self
 
-    @property
-    def facts(self) -> tuple[str, ...]:
-        """Names of the household facts, without their owner."""
-        return tuple(name.removeprefix("household.") for name in self.by)
-
     def cells(self, period: RatePeriod) -> dict[Key, Decimal]:
         """The amounts of a period by the values of the facts."""
-        kinds = [HOUSEHOLD[name].kind for name in self.facts]
+        kinds = [fact.kind for name in self.by if (fact := _fact(name)) is not None]
         return dict(_flatten(period.table, kinds, ()))
 
     def on(self, day: date) -> dict[Key, Decimal]:
@@ -106,10 +109,21 @@ class RateTable(BaseModel):
                 return self.cells(period)
         return {}
 
+    def fingerprint(self) -> str:
+        """SHA-256 of the amounts, their dates and what they depend on: what a confirmation is about."""
+        said = self.model_dump(mode="json", include={"by", "periods"})
+        return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
     def amounts(self) -> Iterator[Decimal]:
         """Every amount of every period."""
         for period in self.periods:
             yield from self.cells(period).values()
+
+
+def _fact(name: str) -> FactSpec | None:
+    """The vocabulary's entry of `household.location_class`, `person.sex`, `event.kind` ..."""
+    owner, _, fact = name.partition(".")
+    return OWNERS.get(owner, {}).get(fact)
 
 
 def _flatten(cell: Any, kinds: list[Kind], key: Key) -> Iterator[tuple[Key, Decimal]]:

@@ -16,7 +16,12 @@ from services.eligibility.cycles.model import CycleRow, CycleState
 from services.eligibility.model import AnyRow
 from services.eligibility.programmes.compiled import CompiledProgramme, compile_programme
 from services.eligibility.programmes.file import ProgrammeFile, load_document
-from services.eligibility.programmes.model import ProgrammeRow, ProgrammeVersionRow, VersionState
+from services.eligibility.programmes.model import (
+    ProgrammeRow,
+    ProgrammeVersionRow,
+    RateConfirmationRow,
+    VersionState,
+)
 
 V = ProgrammeVersionRow
 
@@ -66,7 +71,16 @@ async def find_version(session: AsyncSession, code: str, version: int, *, lock: 
     """One version, or None. With `lock`, its programme is locked: publishing and closing wait for each other."""
     if lock:
         await session.execute(select(ProgrammeRow.code).where(ProgrammeRow.code == code).with_for_update())
-    columns = (V.programme_code, V.version, V.state, V.valid_from, V.valid_until, V.document, V.source_hash)
+    columns = (
+        V.programme_code,
+        V.version,
+        V.state,
+        V.valid_from,
+        V.valid_until,
+        V.document,
+        V.source_hash,
+        V.created_by,
+    )
     return (await session.execute(select(*columns).where(V.programme_code == code, V.version == version))).one_or_none()
 
 
@@ -107,6 +121,54 @@ async def frozen_periods(session: AsyncSession, code: str, since: date, until: d
         .limit(100)
     )
     return (await session.scalars(statement)).all()
+
+
+async def next_telling(session: AsyncSession, code: str) -> int:
+    """Number of the next event about a programme."""
+    statement = update(ProgrammeRow).where(ProgrammeRow.code == code).values(told=ProgrammeRow.told + 1)
+    return int((await session.execute(statement.returning(ProgrammeRow.told))).scalar_one())
+
+
+async def confirm_rate(
+    session: AsyncSession, code: str, version: int, rate: str, digest: str, source: str, subject: str, at: datetime
+) -> bool:
+    """Record a confirmation; False if the rate of this version is confirmed already."""
+    statement = (
+        insert(RateConfirmationRow)
+        .values(
+            programme_code=code,
+            version=version,
+            rate=rate,
+            rate_hash=digest,
+            source=source,
+            confirmed_by=subject,
+            confirmed_at=at,
+        )
+        .on_conflict_do_nothing()
+        .returning(RateConfirmationRow.rate)
+    )
+    return (await session.execute(statement)).first() is not None
+
+
+async def confirmations(session: AsyncSession, code: str) -> Sequence[AnyRow]:
+    """Every confirmation of a programme: rate, rate_hash, version, source, confirmed_by, confirmed_at."""
+    c = RateConfirmationRow
+    columns = (c.rate, c.rate_hash, c.version, c.source, c.confirmed_by, c.confirmed_at)
+    return (
+        await session.execute(select(*columns).where(c.programme_code == code).order_by(c.confirmed_at, c.rate))
+    ).all()
+
+
+async def unconfirmed_rates(session: AsyncSession, code: str, version: int) -> list[str]:
+    """Rate tables of a version that its file marks as unconfirmed and whose amounts nobody has confirmed since."""
+    stored = await find_version(session, code, version)
+    if stored is None:
+        return []
+    rates = compiled(stored.document).file.rates
+    if not any(table.unconfirmed for table in rates.values()):
+        return []
+    confirmed = {(row.rate, row.rate_hash) for row in await confirmations(session, code)}
+    return [name for name, table in rates.items() if table.unconfirmed and (name, table.fingerprint()) not in confirmed]
 
 
 async def exists(session: AsyncSession, code: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, ColumnElement, String, and_, case, cast, func, literal, not_, or_
@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.types import TypeEngine
 
 from services.eligibility.rules.tree import (
+    Among,
     Arith,
     Choice,
     Compare,
@@ -28,6 +29,7 @@ from services.eligibility.rules.tree import (
     Node,
     Not,
     StartsWith,
+    UnitFact,
 )
 from services.eligibility.rules.vocabulary import Kind
 
@@ -43,15 +45,21 @@ class Scope:
         household: a column per household fact but `size`.
         members: a column per member fact; empty outside the grouped pass over members.
         counts: a column per member count; empty inside that pass.
+        unit: a column per fact of the unit by its full name, e.g. `person.age`.
     """
 
     household: Columns
     members: Columns
     counts: Mapping[Count, ColumnElement[int]]
+    unit: Columns = field(default_factory=dict)
 
 
 def count_columns(
-    counts: Sequence[Count], household: Columns, members: Columns, person: ColumnElement[Any]
+    counts: Sequence[Count],
+    household: Columns,
+    members: Columns,
+    person: ColumnElement[Any],
+    unit: Columns | None = None,
 ) -> list[ColumnElement[int]]:
     """A count for each, to select from one household's members.
 
@@ -59,7 +67,7 @@ def count_columns(
         person: a member's id. Counting it, rather than rows, ties the aggregate to the members even where a predicate
             names only household facts: PostgreSQL would take it for an aggregate over households.
     """
-    scope = Scope(household, members, {})
+    scope = Scope(household, members, {}, unit or {})
     return [
         func.count(person)
         if count.predicate is None
@@ -81,6 +89,10 @@ def _compile(node: Node, scope: Scope) -> ColumnElement[Any]:
             return scope.household[name]
         case MemberFact(name=name):
             return scope.members[name]
+        case UnitFact(name=name):
+            return scope.unit[name]
+        case Among(item=item, name=name):
+            return compile_rule(item, scope) == func.any(scope.household[name])
         case Count():
             return func.coalesce(scope.counts[node], 0)
         case Not(operand=operand):

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from services.eligibility.access import ProgrammeRead
-from services.eligibility.rules.vocabulary import FUNCTIONS, HOUSEHOLD, MEMBER, FactSpec, Kind
+from services.eligibility.rules.parser import MAX_LENGTH
+from services.eligibility.rules.typing import MAX_NODES, MAX_NUMBER
+from services.eligibility.rules.vocabulary import EVENT, FUNCTIONS, HOUSEHOLD, MEMBER, REFERENCE, UNITS, FactSpec, Kind
 from shared.http import Router
 
 router = Router(prefix="/eligibility/v1/vocabulary", tags=["rules"])
@@ -36,16 +38,26 @@ class Vocabulary(BaseModel):
 
     household: list[FactView]
     members: list[FactView]
+    person: list[FactView]
+    event: list[FactView]
+    reference: list[FactView]
+    units: dict[str, list[str]]
     functions: list[FunctionView]
+    limits: dict[str, int]
 
 
 @router.get("")
 async def get_vocabulary(_: ProgrammeRead) -> Vocabulary:
-    """Facts of the household and of its members, and functions."""
+    """Facts by their owner, which owners a programme's unit has, functions, and the limits of a rule."""
     return Vocabulary(
         household=_views("household", HOUSEHOLD),
         members=_views("m", MEMBER),
+        person=_views("person", MEMBER),
+        event=_views("event", EVENT),
+        reference=_views("reference", REFERENCE),
+        units={unit: ["household", "members", *owners] for unit, owners in UNITS.items()},
         functions=[FunctionView(form=form, meaning=meaning) for form, meaning in FUNCTIONS],
+        limits={"characters": MAX_LENGTH, "parts": MAX_NODES, "number": MAX_NUMBER},
     )
 
 

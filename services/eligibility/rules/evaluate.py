@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.eligibility.rules.tree import (
+    Among,
     Arith,
     Choice,
     Compare,
@@ -19,6 +20,7 @@ from services.eligibility.rules.tree import (
     Node,
     Not,
     StartsWith,
+    UnitFact,
     walk,
 )
 from services.eligibility.rules.typing import truncated
@@ -34,10 +36,14 @@ class HouseholdView:
     Attributes:
         household: every household fact of the vocabulary but `size`.
         members: every member fact, per member born by the reference date.
+        unit: facts of the unit by their full name, e.g. `person.age` or `reference.ymd`.
+        shocks: codes of the shocks that hit the household by the reference date.
     """
 
     household: Facts
     members: Sequence[Facts]
+    unit: Facts = field(default_factory=dict)
+    shocks: frozenset[str] = frozenset()
 
 
 # The order of two values is asked of whole numbers only: rules/typing.py sees to it.
@@ -70,6 +76,10 @@ def evaluate(node: Node, view: HouseholdView, member: Facts | None = None) -> Va
         case MemberFact(name=name):
             assert member is not None, "typing admits member facts only inside a member macro"
             return member[name]
+        case UnitFact(name=name):
+            return view.unit[name]
+        case Among(item=item):
+            return evaluate(item, view, member) in view.shocks
         case Not(operand=operand):
             return not evaluate(operand, view, member)
         case Logic(op=op, operands=operands):
@@ -98,6 +108,10 @@ def facts_used(node: Node, view: HouseholdView) -> dict[str, Value]:
         for found in walk(pending.pop()):
             if isinstance(found, HouseholdFact):
                 used[f"household.{found.name}"] = view.household[found.name]
+            elif isinstance(found, UnitFact):
+                used[found.name] = view.unit[found.name]
+            elif isinstance(found, Among):
+                used[f"household.{found.name}"] = ", ".join(sorted(view.shocks))
             elif isinstance(found, Count):
                 name = "household.size" if found.predicate is None else "members counted"
                 label = name if name not in used else f"{name} ({len(used)})"

@@ -7,7 +7,8 @@ not_supported, division_by_zero, out_of_bounds, nested_members, too_long, too_co
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,10 +16,22 @@ from celpy.celparser import CELParseError, CELParser
 from lark import Token, Tree
 
 from services.eligibility.rules.errors import RuleError
-from services.eligibility.rules.tree import Compare, Constant, In, Logic, Node, Not, boolean
+from services.eligibility.rules.tree import (
+    Compare,
+    Constant,
+    In,
+    Logic,
+    MemberFact,
+    Node,
+    Not,
+    UnitFact,
+    boolean,
+    of_person,
+)
 from services.eligibility.rules.typing import (
     Members,
     Typed,
+    among,
     arith,
     as_bool,
     as_value,
@@ -31,8 +44,9 @@ from services.eligibility.rules.typing import (
     member_macro,
     size_of,
     starts_with,
+    unit_fact,
 )
-from services.eligibility.rules.vocabulary import Kind
+from services.eligibility.rules.vocabulary import UNITS, Kind
 
 MAX_LENGTH = 2_000
 MAX_PARSE_DEPTH = 300
@@ -52,28 +66,52 @@ _ARITHMETIC = {
 _MACROS = frozenset({"exists", "exists_one", "all", "filter"})
 
 
-def parse_rule(text: str, *, predicates: Mapping[str, Node] | None = None) -> Node:
-    """Parse and type an expression over `household` and `members`.
+def parse_rule(
+    text: str,
+    *,
+    predicates: Mapping[str, Node] | None = None,
+    unit: str = "household",
+    conditions: Iterable[str] = (),
+) -> Node:
+    """Parse and type an expression over `household`, `members`, `reference` and what the unit adds.
 
     Args:
         text: CEL, at most 2,000 characters.
-        predicates: the programme's own named member predicates: `m.<name>` stands for them.
+        predicates: the programme's own named member predicates: `m.<name>` (and `person.<name>`) stands for them.
+        unit: the programme's unit: it decides whether there is a `person` and an `event`.
+        conditions: the programme's own named conditions: `m.<name>` and `person.<name>` are true or false.
 
     Raises:
         RuleError: with code, line and column.
     """
-    builder = _Builder(predicates or {})
+    builder = _Builder(_Names(predicates or {}, UNITS[unit], frozenset(conditions)))
     return as_value(builder.build(_parse(text)), 1, 1)
 
 
-def parse_predicate(text: str, *, predicates: Mapping[str, Node] | None = None) -> Node:
+def parse_predicate(
+    text: str,
+    *,
+    predicates: Mapping[str, Node] | None = None,
+    unit: str = "household",
+    conditions: Iterable[str] = (),
+) -> Node:
     """Parse a named member predicate: a condition over `member` (and `household`).
 
     Raises:
         RuleError: also when it is no condition.
     """
-    builder = _Builder(predicates or {}, variable="member")
+    owners = tuple(owner for owner in UNITS[unit] if owner == "reference")
+    builder = _Builder(_Names(predicates or {}, owners, frozenset(conditions)), variable="member")
     return as_bool(builder.build(_parse(text)), 1, 1)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What a rule may name besides the vocabulary of households and members."""
+
+    predicates: Mapping[str, Node]
+    owners: tuple[str, ...]
+    conditions: frozenset[str]
 
 
 @lru_cache(maxsize=1)
@@ -121,8 +159,8 @@ def _position(node: Tree[Token] | Token) -> tuple[int, int]:
 class _Builder:
     """Walks the parse tree; `variable` names the member in scope, if any."""
 
-    def __init__(self, predicates: Mapping[str, Node], variable: str | None = None) -> None:
-        self.predicates = predicates
+    def __init__(self, names: _Names, variable: str | None = None) -> None:
+        self.names = names
         self.variable = variable
 
     def build(self, tree: Tree[Token]) -> Typed:
@@ -171,6 +209,8 @@ class _Builder:
     def _membership(self, item: Tree[Token], options: Tree[Token]) -> Node:
         line, column = _position(options)
         subject = self._value(item)
+        if (name := _household_list(options)) is not None:
+            return among(subject, name, line, column)
         while options.data != "list_lit":
             if len(_parts(options)) != 1 or not isinstance(_parts(options)[0], Tree):
                 raise RuleError("not_supported", "`in` needs a list of constants: [1, 2]", line=line, column=column)
@@ -212,21 +252,36 @@ class _Builder:
                     "nested_members", "a member rule cannot look at all members again", line=line, column=column
                 )
             return Members(None)
-        if name in ("household", self.variable):
+        if name in ("household", self.variable, *self.names.owners):
             raise RuleError("unknown_name", f"write {name}.<fact>", line=line, column=column)
-        raise RuleError("unknown_name", f"`{name}` is not known; use household or members", line=line, column=column)
+        known = ", ".join(("household", "members", *self.names.owners))
+        raise RuleError("unknown_name", f"`{name}` is not known; known: {known}", line=line, column=column)
 
     def _on_member_dot(self, tree: Tree[Token]) -> Typed:
         owner, name = _parts(tree)
         line, column = _position(name)
         owner_name = _plain_name(owner)
         if owner_name is not None and owner_name == self.variable:
-            if str(name) in self.predicates:
-                return self.predicates[str(name)]
-            return member_fact(str(name), line, column)
+            return self._of_member(str(name), line, column)
         if owner_name == "household":
             return household_fact(str(name), line, column, in_members=self.variable is not None)
+        if owner_name in self.names.owners:
+            return self._of_unit(str(owner_name), str(name), line, column)
         return self.build(owner) if owner_name else _refuse_select(line, column)
+
+    def _of_member(self, name: str, line: int, column: int) -> Node:
+        if name in self.names.predicates:
+            return self.names.predicates[name]
+        if name in self.names.conditions:
+            return boolean(MemberFact, name)
+        return member_fact(name, line, column)
+
+    def _of_unit(self, owner: str, name: str, line: int, column: int) -> Node:
+        if owner == "person" and name in self.names.predicates:
+            return of_person(self.names.predicates[name])
+        if owner == "person" and name in self.names.conditions:
+            return boolean(UnitFact, f"person.{name}")
+        return unit_fact(owner, name, line, column)
 
     def _on_member_dot_arg(self, tree: Tree[Token]) -> Typed:
         owner, name = _parts(tree)[0], str(_parts(tree)[1])
@@ -245,9 +300,9 @@ class _Builder:
     def _macro(self, owner: Tree[Token], name: str, arguments: list[Tree[Token]], line: int, column: int) -> Typed:
         people = self.build(owner)
         variable = _plain_name(arguments[0])
-        if variable is None or variable in ("household", "members"):
+        if variable is None or variable in ("household", "members", *self.names.owners):
             raise RuleError("syntax_error", f"write members.{name}(m, ...)", line=line, column=column)
-        inner = _Builder(self.predicates, variable=variable)
+        inner = _Builder(self.names, variable=variable)
         return member_macro(name, people, inner._bool(arguments[1]), line, column)
 
     def _on_ident_arg(self, tree: Tree[Token]) -> Typed:
@@ -289,6 +344,15 @@ def _plain_name(tree: Tree[Token]) -> str | None:
     while len(_parts(tree)) == 1 and isinstance(_parts(tree)[0], Tree):
         tree = _parts(tree)[0]
     return str(_parts(tree)[0]) if tree.data == "ident" else None
+
+
+def _household_list(tree: Tree[Token]) -> str | None:
+    """The name of `household.<name>`, if the parse tree is nothing else."""
+    while len(_parts(tree)) == 1 and isinstance(_parts(tree)[0], Tree):
+        tree = _parts(tree)[0]
+    if tree.data != "member_dot" or _plain_name(_parts(tree)[0]) != "household":
+        return None
+    return str(_parts(tree)[1])
 
 
 def _refuse_select(line: int, column: int) -> Typed:

@@ -7,8 +7,8 @@ Columns are kept for messages and take no part in equality, so equal counts are 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from services.eligibility.rules.vocabulary import Kind
 
@@ -43,6 +43,21 @@ class HouseholdFact(Node):
 class MemberFact(Node):
     """`<variable>.<name>` inside a member macro."""
 
+    name: str
+
+
+@dataclass(frozen=True)
+class UnitFact(Node):
+    """`person.<name>`, `event.<name>` or `reference.<name>`: a fact of the unit that is judged, with its owner."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Among(Node):
+    """`item in household.<name>`, a list of texts."""
+
+    item: Node
     name: str
 
 
@@ -133,6 +148,20 @@ def walk(node: Node) -> Iterator[Node]:
         current = pending.pop()
         yield current
         pending.extend(reversed(list(children(current))))
+
+
+def of_person(node: Node) -> Node:
+    """A member predicate as said of the person that is the unit: every `m.<fact>` becomes `person.<fact>`."""
+    if isinstance(node, MemberFact):
+        return UnitFact(node.kind, node.low, node.high, f"person.{node.name}")
+    changes: dict[str, Any] = {}
+    for field in fields(node):
+        value = getattr(node, field.name)
+        if isinstance(value, Node):
+            changes[field.name] = of_person(value)
+        elif isinstance(value, tuple) and any(isinstance(item, Node) for item in value):
+            changes[field.name] = tuple(of_person(item) if isinstance(item, Node) else item for item in value)
+    return replace(node, **changes) if changes else node
 
 
 def counts_of(*nodes: Node) -> list[Count]:

@@ -7,6 +7,7 @@ from typing import cast
 
 from services.eligibility.rules.errors import RuleError
 from services.eligibility.rules.tree import (
+    Among,
     Arith,
     ArithOp,
     Choice,
@@ -20,10 +21,11 @@ from services.eligibility.rules.tree import (
     Node,
     Not,
     StartsWith,
+    UnitFact,
     boolean,
     walk,
 )
-from services.eligibility.rules.vocabulary import HOUSEHOLD, MAX_MEMBERS, MEMBER, FactSpec, Kind
+from services.eligibility.rules.vocabulary import HOUSEHOLD, MAX_MEMBERS, MEMBER, OWNERS, FactSpec, Kind
 
 MAX_NUMBER = 10**15
 """No number in a rule, and no result on the way, may pass this: far inside a 64-bit integer."""
@@ -74,6 +76,8 @@ def constant(value: bool | int | str, line: int, column: int) -> Node:
 def household_fact(name: str, line: int, column: int, *, in_members: bool) -> Node:
     """`household.<name>`; `size` is a count of members."""
     spec = _lookup(HOUSEHOLD, "household", name, line, column)
+    if spec.kind is Kind.TEXTS:
+        raise RuleError("type_mismatch", f"write '...' in household.{name}", line=line, column=column)
     if name != "size":
         return HouseholdFact(spec.kind, spec.low, spec.high, name)
     if in_members:
@@ -85,6 +89,22 @@ def member_fact(name: str, line: int, column: int) -> Node:
     """`m.<name>`."""
     spec = _lookup(MEMBER, "a member", name, line, column)
     return MemberFact(spec.kind, spec.low, spec.high, name)
+
+
+def unit_fact(owner: str, name: str, line: int, column: int) -> Node:
+    """`person.<name>`, `event.<name>` or `reference.<name>`."""
+    spec = _lookup(OWNERS[owner], owner, name, line, column)
+    return UnitFact(spec.kind, spec.low, spec.high, f"{owner}.{name}")
+
+
+def among(item: Node, name: str, line: int, column: int) -> Node:
+    """`item in household.<name>`."""
+    spec = _lookup(HOUSEHOLD, "household", name, line, column)
+    if spec.kind is not Kind.TEXTS:
+        raise RuleError("not_supported", "`in` needs a list of constants: [1, 2]", line=line, column=column)
+    if item.kind is not Kind.STRING:
+        raise RuleError("type_mismatch", f"household.{name} holds texts", line=line, column=column)
+    return boolean(Among, item, name)
 
 
 def _lookup(facts: object, owner: str, name: str, line: int, column: int) -> FactSpec:
@@ -107,12 +127,24 @@ def compare(op: str, left: Node, right: Node, line: int, column: int) -> Node:
 
 
 def _check_value(fact: Node, other: Node, line: int, column: int) -> None:
-    if not isinstance(fact, HouseholdFact | MemberFact) or not isinstance(other, Constant):
+    spec = _spec(fact)
+    if spec is None or not isinstance(fact, HouseholdFact | MemberFact | UnitFact) or not isinstance(other, Constant):
         return
-    spec = (HOUSEHOLD if isinstance(fact, HouseholdFact) else MEMBER)[fact.name]
     if spec.values and other.value not in spec.values:
         allowed = ", ".join(spec.values)
         raise RuleError("unknown_value", f"`{fact.name}` is one of: {allowed}", line=line, column=column)
+
+
+def _spec(fact: Node) -> FactSpec | None:
+    """The vocabulary's entry of a fact; none for a programme's own named condition."""
+    if isinstance(fact, HouseholdFact):
+        return HOUSEHOLD[fact.name]
+    if isinstance(fact, MemberFact):
+        return MEMBER.get(fact.name)
+    if isinstance(fact, UnitFact):
+        owner, _, name = fact.name.partition(".")
+        return OWNERS[owner].get(name)
+    return None
 
 
 def arith(op: str, left: Node, right: Node, line: int, column: int) -> Node:

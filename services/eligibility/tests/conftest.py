@@ -59,7 +59,11 @@ class Office:
 
     async def close(self, cycle: Any) -> Any:
         """Close a computed cycle with its own totals; the cycle afterwards."""
-        body = {"expected_count": cycle["count"], "expected_amount": cycle["amount"]}
+        body = {
+            "expected_count": cycle["count"],
+            "expected_amount": cycle["amount"],
+            "comparison_hash": cycle["comparison_hash"],
+        }
         await self.post(f"/cycles/{cycle['id']}:close", body, status=202)
         await self.service.run_jobs()
         return await self.get(f"/cycles/{cycle['id']}")

@@ -7,7 +7,7 @@ from datetime import date
 from hypothesis import strategies as st
 
 from services.eligibility.rules.vocabulary import MEMBER
-from shared.contracts.registry import HouseholdRegistered, MemberFacts
+from shared.contracts.registry import HouseholdRegistered, MemberFacts, Shock
 from shared.ids import uuid7
 
 CLASSES = ("rural", "other_urban", "urban_phnom_penh")
@@ -59,7 +59,18 @@ def _member_leaves() -> st.SearchStrategy[str]:
         )
     )
     ages = st.sampled_from(["m.age", "m.age_months"])
-    flags = st.sampled_from(["m.living_with_hiv", "m.pregnant", "household.card_valid", "household.at_risk"])
+    flags = st.sampled_from(
+        [
+            "m.living_with_hiv",
+            "m.pregnant",
+            "m.insured",
+            "m.civil_servant",
+            "m.has_employer",
+            "m.disability_card_valid",
+            "household.card_valid",
+            "household.at_risk",
+        ]
+    )
     numbers = _numbers(ages, flags)
     return st.one_of(
         texts,
@@ -67,6 +78,7 @@ def _member_leaves() -> st.SearchStrategy[str]:
         st.builds("{} {} {}".format, numbers, _COMPARE, numbers),
         st.builds("m.age in [{}, {}]".format, st.integers(0, 90), st.integers(0, 90)),
         st.just("household.location_class == 'rural'"),
+        st.just("m.employer_sector == 'garment'"),
     )
 
 
@@ -82,8 +94,15 @@ def _macros() -> tuple[st.SearchStrategy[str], st.SearchStrategy[str]]:
 
 
 _CONDITION_MACROS, _COUNTS = _macros()
-_FLAGS = st.sampled_from(["household.card_valid", "household.at_risk", "true", "false"])
-NUMBERS = _numbers(st.sampled_from(["household.size", "household.poverty_level"]) | _COUNTS, _FLAGS)
+_FLAGS = st.sampled_from(["household.card_valid", "household.at_risk", "true", "false", "'flood' in household.shocks"])
+_HOUSEHOLD_NUMBERS = [
+    "household.size",
+    "household.poverty_level",
+    "household.card_days_left",
+    "reference.ymd",
+    "reference.month",
+]
+NUMBERS = _numbers(st.sampled_from(_HOUSEHOLD_NUMBERS) | _COUNTS, _FLAGS)
 CONDITIONS = _conditions(
     st.one_of(
         _FLAGS,
@@ -108,6 +127,13 @@ MEMBERS = st.builds(
     disability=st.sampled_from(MEMBER["disability"].values),
     living_with_hiv=st.booleans(),
     pregnant=st.booleans(),
+    education_level=st.sampled_from(MEMBER["education_level"].values),
+    employment=st.sampled_from(MEMBER["employment"].values),
+    employer_id=st.none() | st.builds(uuid7),
+    employer_sector=st.sampled_from([None, "garment", "tourism"]),
+    insured=st.booleans(),
+    civil_servant=st.booleans(),
+    disability_card_valid_until=st.none() | st.sampled_from([date(2021, 2, 27), REFERENCE]),
 )
 HOUSEHOLDS = st.builds(
     HouseholdRegistered,
@@ -122,4 +148,42 @@ HOUSEHOLDS = st.builds(
     at_risk=st.booleans(),
     members=st.lists(MEMBERS, max_size=5).map(tuple),
     effective_on=st.just(date(2020, 1, 1)),
+    shocks=st.lists(
+        st.builds(
+            Shock,
+            code=st.sampled_from(["flood", "storm"]),
+            occurred_on=st.sampled_from([date(2021, 2, 1), REFERENCE, date(2021, 3, 1)]),
+        ),
+        max_size=2,
+    ).map(tuple),
+    kind=st.sampled_from(["family", "individual"]),
+)
+
+PERSON_NUMBERS = _numbers(
+    st.sampled_from(["person.age", "person.age_months", "household.size", "reference.year"]) | _COUNTS,
+    st.sampled_from(["person.insured", "person.pregnant", "person.trained", "household.at_risk"]),
+)
+PERSON_CONDITIONS = _conditions(
+    st.one_of(
+        st.sampled_from(
+            ["person.insured", "person.has_employer", "person.trained", "!person.trained", "household.card_valid"]
+        ),
+        st.just("members.exists(m, m.trained && m.age > person.age)"),
+        st.builds("{} {} {}".format, PERSON_NUMBERS, _COMPARE, PERSON_NUMBERS),
+        st.builds("person.sex == {}".format, _quoted(("female", "male"))),
+        st.builds("person.education_level in [{}]".format, _quoted(MEMBER["education_level"].values)),
+    )
+)
+"""Over a person; `trained` is a named condition of the programme."""
+EVENT_CONDITIONS = _conditions(
+    st.one_of(
+        PERSON_CONDITIONS,
+        st.builds(
+            "event.{} {} {}".format,
+            st.sampled_from(["ordinal", "babies", "value", "days", "notice_days", "late_days"]),
+            _COMPARE,
+            st.integers(0, 40),
+        ),
+        st.just("event.kind == 'visit'"),
+    )
 )

@@ -120,8 +120,9 @@ async def test_a_closed_cycle_is_final_for_officers_and_for_the_database(office:
     for statement in (
         "UPDATE entitlement SET amount = 1",
         "DELETE FROM entitlement",
-        "INSERT INTO entitlement SELECT cycle_id, uuidv7(), decision_id, uuidv7(), beneficiary_reference, "
-        "village_code, component, amount, lines, digest FROM entitlement LIMIT 1",
+        "INSERT INTO entitlement (cycle_id, id, decision_id, beneficiary_id, household_id, beneficiary_reference, "
+        "village_code, component, amount, lines, digest) SELECT cycle_id, uuidv7(), decision_id, uuidv7(), "
+        "household_id, beneficiary_reference, village_code, component, amount, lines, digest FROM entitlement LIMIT 1",
         "UPDATE cycle SET amount = 1",
     ):
         with pytest.raises(DBAPIError, match="final"):

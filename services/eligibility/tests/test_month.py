@@ -9,7 +9,14 @@ from uuid import UUID
 from services.eligibility.cycles.content_hash import HashedEntitlement, HashedLine, content_hash, entitlement_id
 from services.eligibility.tests.builders import dissolved, household, member
 from services.eligibility.tests.conftest import Office
-from shared.contracts.eligibility import CycleClosed, EnrolmentApproved, EnrolmentEnded, EntitlementGranted
+from shared.contracts.eligibility import (
+    CycleClosed,
+    DecisionMade,
+    EnrolmentApproved,
+    EnrolmentEnded,
+    EntitlementGranted,
+    ProgrammePublished,
+)
 
 SIX = (member(70), member(65), member(3), member(0), member(30), member(31))
 GOLDEN = {"location_class": "urban_phnom_penh", "poverty_level": 1, "village_code": "12010101"}
@@ -38,8 +45,10 @@ async def test_a_month_from_household_to_closed_cycle_publishes_what_was_granted
     await office.service.deliver(*poor, household(poverty_level=None, card_valid_from=None, card_valid_until=None))
     await office.publish()
     assert await office.enrol() == {"programme_version": 1, "households": 31, "newly_enrolled": 30}
-    approved = await office.service.outbox()
-    assert {type(event) for event in approved} == {EnrolmentApproved}
+    told = await office.service.outbox()
+    assert {type(event) for event in told} == {ProgrammePublished, DecisionMade, EnrolmentApproved}
+    assert len([event for event in told if isinstance(event, DecisionMade)]) == 31
+    approved = [event for event in told if isinstance(event, EnrolmentApproved)]
     assert {event.beneficiary_id for event in approved} == {state.household_id for state in poor}
 
     closed = await office.close(await office.compute(await office.open()))

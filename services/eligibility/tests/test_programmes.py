@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
+import jsonschema
+import orjson
 import pytest
 
-from services.eligibility.programmes.compiled import compile_programme
-from services.eligibility.programmes.file import ProgrammeFileError, load_document, parse_programme_file
+from services.eligibility.facts.household import Household, Member, view_on
+from services.eligibility.programmes.compiled import compile_programme, compile_source
+from services.eligibility.programmes.file import ProgrammeFileError, load_document, parse_programme_file, read_source
 from services.eligibility.programmes.periods import first_day, period_dates
-from services.eligibility.tests.builders import COVID, household, member
+from services.eligibility.tests.builders import COVID, PACKS, household, member
 from services.eligibility.tests.conftest import Office
 from services.eligibility.tests.invented import ZUBROWKA
-from shared.contracts.eligibility import CycleClosed, EntitlementGranted
+from shared.contracts.eligibility import CycleClosed, EntitlementGranted, ProgrammePublished
+from shared.ids import uuid7
 
 
 def _changed(old: str, new: str, source: bytes = COVID) -> bytes:
@@ -102,6 +107,13 @@ async def test_the_answer_to_a_faulty_file_names_path_code_and_column_and_stores
     (error,) = problem["errors"]
     assert (error["field"], error["code"]) == ("eligibility[1].when", "unknown_fact")
     assert "column 11" in error["message"]
+    line = (
+        _changed("household.card_valid", "household.cart_valid")
+        .decode()
+        .splitlines()
+        .index("    when: household.cart_valid")
+    )
+    assert f"file line {line + 1}, column 11" in error["message"]
     assert (await office.get("/programmes"))["items"] == []
 
 
@@ -205,6 +217,115 @@ async def test_another_country_is_configuration_alone(office: Office) -> None:
 
 async def test_the_vocabulary_lists_every_fact_with_its_meaning(office: Office) -> None:
     vocabulary = await office.get("/vocabulary")
-    names = {fact["name"] for fact in vocabulary["household"] + vocabulary["members"]}
+    owners = ("household", "members", "person", "event", "reference")
+    names = {fact["name"] for owner in owners for fact in vocabulary[owner]}
     assert {"household.card_valid", "household.size", "m.age", "m.disability"} <= names
-    assert all(fact["names"]["km"] and fact["names"]["en"] for fact in vocabulary["members"])
+    assert {"person.insured", "event.ordinal", "reference.ymd", "household.shocks"} <= names
+    assert all(fact["names"]["km"] and fact["names"]["en"] for owner in owners for fact in vocabulary[owner])
+    assert vocabulary["units"]["event"] == ["household", "members", "reference", "person", "event"]
+    assert vocabulary["limits"]["characters"] == 2_000
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("unit: household", "unit: event"), "go together"),
+        (("frequency: monthly", "frequency: once"), "dates: give them"),
+        (("frequency: monthly", "frequency: none"), "frequency none with covers"),
+        (("reference_date: first_day_of_period", "reference_date: event_date"), "event_date goes with unit event"),
+        (("by: [household.location_class]", "by: [person.disability]"), "unknown where the unit is household"),
+        (("arrears: none", "arrears: {months: 40}"), "less than or equal to 36"),
+        (("arrears: none", "exclusivity: [{programme: KH-X, effect: skip_payments}]"), "needs `payments`"),
+        (("arrears: none", "capacity: {ranking: [{by: household.size}]}"), "a quota or a budget_per_period"),
+        (("arrears: none", "capacity: {quota: 5, ranking: [{by: household.village_code}]}"), "an order needs"),
+        (("arrears: none", "duration: {months: household.size - 3}"), "can be negative"),
+        (("arrears: none", "suspensions: [{id: x, when: household.size, reason: {km: x, en: x}}]"), "must be bool"),
+        (("arrears: none", "conditions: {pregnant: {kind: visit}}"), "a fact of the vocabulary"),
+        (("arrears: none", "blackouts: [{first: 2020-02-02, last: 2020-02-01, reason: {km: x, en: x}}]"), "before"),
+        (("arrears: none", "capacity: {budget_per_period: '0.5', ranking: [{by: household.size}]}"), "finer than"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused_with_what_to_do(change: tuple[str, str], expected: str) -> None:
+    with pytest.raises(ProgrammeFileError) as refused:
+        compile_source(_changed(*change))
+    assert any(expected in error.message for error in refused.value.errors), refused.value.errors
+    assert all("file line" in error.message for error in refused.value.errors)
+
+
+def test_person_and_event_facts_exist_only_where_the_unit_has_them() -> None:
+    source = _changed("when: household.card_valid", "when: household.card_valid && person.age > 5")
+    with pytest.raises(ProgrammeFileError) as refused:
+        compile_source(source)
+    (error,) = refused.value.errors
+    assert (error.field, error.code) == ("eligibility[1].when", "unknown_name")
+    assert "known: household, members, reference" in error.message
+
+
+def test_a_dated_clause_and_a_dated_line_hold_only_on_their_dates() -> None:
+    source = _changed(
+        "    when: household.card_valid\n", "    when: household.card_valid\n    valid_until: 2021-12-31\n"
+    )
+    source = _changed("rate: per_member\n", "rate: per_member\n        valid_from: 2022-01-01\n", source)
+    programme = compile_source(source)
+    expired = Household(
+        uuid7(), 1, "HH", "01020304", "rural", 1, None, date(2020, 12, 31), False, (Member(date(1990, 1, 1), "female"),)
+    )
+    for day, qualifies, amounts in (
+        (date(2021, 12, 1), False, [80_000, 0, 0]),
+        (date(2022, 1, 1), True, [80_000, 24_000, 0]),
+    ):
+        judged = programme.judge(view_on(expired, day), day)
+        assert judged.qualifies is qualifies
+        assert [line.amount for line in judged.benefits["monthly_transfer"]] == amounts
+
+
+async def test_the_schema_of_a_programme_file_is_published_and_the_pack_conforms_to_it(office: Office) -> None:
+    schema = await office.get("/programme-schema")
+    validator = jsonschema.Draft202012Validator(schema)
+    for path in (PACKS / "kh").glob("KH-*.yaml"):
+        document = orjson.loads(orjson.dumps(read_source(path.read_bytes())[0], option=orjson.OPT_NON_STR_KEYS))
+        assert not [error.message for error in validator.iter_errors(document)], path.name
+    assert [*validator.iter_errors({"format": "samaki.programme/1", "surprise": 1})]
+
+
+async def test_publishing_tells_the_words_of_clauses_and_components_in_both_languages(office: Office) -> None:
+    await office.publish()
+    (event,) = [event for event in await office.service.outbox() if isinstance(event, ProgrammePublished)]
+    assert (event.programme_code, event.unit, event.currency) == ("KH-CTP-COVID", "household", "KHR")
+    assert [clause.code for clause in event.clauses] == ["poverty_level", "card_valid", "has_members"]
+    assert {item.code for item in event.components} >= {"monthly_transfer", "base", "per_member"}
+    assert all(item.km and item.en for item in (*event.clauses, *event.components))
+
+
+async def test_an_unconfirmed_rate_waits_for_a_second_officer_who_saw_the_same_amounts(office: Office) -> None:
+    family_package = (PACKS / "kh" / "KH-FP.yaml").read_bytes()
+    await office.publish(family_package)
+    (told,) = [event for event in await office.service.outbox() if isinstance(event, ProgrammePublished)]
+    assert told.unconfirmed == ("disability", "old_age")
+    rates = {rate["rate"]: rate for rate in await office.get("/programmes/KH-FP/versions/1/rates")}
+    assert [name for name, rate in rates.items() if rate["open"]] == ["disability", "old_age"]
+    assert rates["old_age"]["periods"][0]["table"] == "20000"
+
+    async def confirm(rate: str, subject: str, *, status: int, fingerprint: str | None = None) -> Any:
+        body = {"fingerprint": fingerprint or rates[rate]["fingerprint"], "source": "Sub-decree of 2024"}
+        headers = office.service.token("programme_officer", subject=subject)
+        path = f"/eligibility/v1/programmes/KH-FP/versions/1/rates/{rate}:confirm"
+        answer = await office.service.http.post(path, json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else {}
+
+    assert (await confirm("old_age", "officer-1", status=403))["code"] == "confirmed_by_author"
+    assert (await confirm("old_age", "officer-2", status=409, fingerprint="0" * 64))["code"] == "rate_differs"
+    await confirm("old_age", "officer-2", status=204)
+    assert (await confirm("old_age", "officer-2", status=409))["code"] == "rate_not_open"
+    assert (await confirm("hiv", "officer-2", status=409))["code"] == "rate_not_open"
+    (again,) = [event for event in await office.service.outbox() if isinstance(event, ProgrammePublished)]
+    assert (again.unconfirmed, again.version) == (("disability",), 2)
+
+    await office.publish(family_package)  # the same amounts need no new confirmation, other ones do
+    rates = {rate["rate"]: rate for rate in await office.get("/programmes/KH-FP/versions/2/rates")}
+    assert [name for name, rate in rates.items() if rate["open"]] == ["disability"]
+    head, tail = family_package.rsplit(b"table: 20000", 1)
+    await office.publish(head + b"table: 21000" + tail)
+    rates = {rate["rate"]: rate for rate in await office.get("/programmes/KH-FP/versions/3/rates")}
+    assert [name for name, rate in rates.items() if rate["open"]] == ["disability", "old_age"]

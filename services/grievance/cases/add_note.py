@@ -11,7 +11,7 @@ from services.grievance.cases.model import CaseNote
 from services.grievance.cases.schemas import AddNote
 from services.grievance.cases.work import authorise, write_note
 from services.grievance.resources import Desk
-from shared import audit
+from services.grievance.sealing import record_audit
 from shared.auth import Principal
 from shared.clock import Clock
 
@@ -26,8 +26,8 @@ async def add_note(
     Raises:
         what `authorise` raises.
     """
-    case = authorise(principal, await repository.find(session, case_id))
-    note = await write_note(session, desk, principal, case, body.text, body.visibility, clock.now())
-    detail = {"note": note.id, "visibility": note.visibility}
-    await audit.record(session, principal, "case.note", "case", str(case.id), detail)
+    case = await authorise(session, principal, await repository.find(session, case_id))
+    note = await write_note(session, desk, principal.subject, case, body.text, body.visibility, clock.now())
+    detail = {"note": str(note.id), "visibility": note.visibility}
+    await record_audit(session, principal, "case.note", case, detail)
     return note

@@ -6,13 +6,19 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.grievance.cases.errors import OwnCase
+from services.grievance.cases.errors import CaseInvalid, OwnCase
 from services.grievance.cases.model import Case
 from services.grievance.cases.schemas import AssignCase
 from services.grievance.cases.states import CaseAction
-from services.grievance.cases.work import make_step, take
+from services.grievance.cases.work import as_uuid, concerns, make_step, take
+from services.grievance.notifications import repository as notifications
+from services.grievance.notifications.model import Told
+from services.grievance.officers import repository as officers
+from services.grievance.officers.model import Officer
+from services.grievance.people import repository as people
 from shared.auth import Principal
 from shared.clock import Clock
+from shared.errors import FieldError
 
 
 async def assign_case(
@@ -21,12 +27,36 @@ async def assign_case(
     """Assign a case.
 
     Raises:
-        OwnCase: the case is about the assignee. Also everything `take` and `make_step` raise.
+        OwnCase: the case is about the assignee or her household.
+        CaseInvalid: she is known not to work there; of a sealed case: she is not known as a sealed case officer.
+        Also everything `take` and `make_step` raise.
     """
     case = await take(session, principal, case_id, version)
     assignee = order.assignee or principal.subject
-    if case.concerns(assignee):
-        raise OwnCase("Assign it to somebody whom it does not concern.")
+    officer = await officers.find(session, assignee)
+    if assignee != principal.subject:
+        _ensure_fit(case, officer)
+        if await concerns(session, case, await _people_of(session, assignee, officer)):
+            raise OwnCase("Assign it to somebody whom it does not concern.")
     case.assigned_to = assignee
-    await make_step(session, principal, case, CaseAction.ASSIGN, clock.now(), {"assignee": assignee})
+    now = clock.now()
+    await make_step(session, principal, case, CaseAction.ASSIGN, now, {"assignee": assignee})
+    await notifications.queue(session, case, Told.ASSIGNED, now)
     return case
+
+
+def _ensure_fit(case: Case, officer: Officer | None) -> None:
+    if case.sealed and (officer is None or not officer.sealed):
+        message = "Name somebody who is in the list of officers as a sealed case officer."
+        raise CaseInvalid(errors=[FieldError("assignee", "not_a_sealed_case_officer", message)])
+    if officer is not None and not (officer.active and officer.covers(case.place_code)):
+        message = "She does not work in this area: name somebody who does."
+        raise CaseInvalid(errors=[FieldError("assignee", "not_of_this_area", message)])
+
+
+async def _people_of(session: AsyncSession, assignee: str, officer: Officer | None) -> frozenset[UUID]:
+    subject = as_uuid(assignee)
+    own = {subject} if subject is not None else set()
+    if officer is not None and officer.person_id is not None:
+        own.add(officer.person_id)
+    return await people.near(session, sorted(own)) | own

@@ -1,13 +1,14 @@
 """What can go wrong with a case.
 
-NotFound 404                 Forbidden 403          Conflict 409              Invalid 422
-└── CaseNotFound             └── OwnCase            └── CaseStateConflict     └── CaseInvalid
+NotFound 404         Forbidden 403     Conflict 409                 Invalid 422       Unavailable 503
+└── CaseNotFound     └── OwnCase       ├── CaseStateConflict        └── CaseInvalid   └── SealingNotConfigured
+                                       └── AppealPending
 """
 
 from __future__ import annotations
 
 from services.grievance.cases.states import IllegalTransition, legal_actions
-from shared.errors import Conflict, Forbidden, Invalid, NotFound
+from shared.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class CaseNotFound(NotFound):
@@ -17,9 +18,9 @@ class CaseNotFound(NotFound):
 
 
 class OwnCase(Forbidden):
-    """The caller is the one complained about, or the one complaining."""
+    """The caller, or somebody of her household, is the one complained about or the one complaining."""
 
-    code, title = "own_case", "Nobody handles a case about themselves"
+    code, title = "own_case", "Nobody handles a case about themselves or their household"
 
 
 class CaseStateConflict(Conflict):
@@ -38,7 +39,19 @@ class CaseStateConflict(Conflict):
         )
 
 
+class AppealPending(Conflict):
+    """The case is an appeal: its outcome is the panel's."""
+
+    code, title = "appeal_pending", "The panel decides this case"
+
+
 class CaseInvalid(Invalid):
     """A field of the complaint does not fit the configuration."""
 
     code, title = "case_invalid", "The complaint cannot be taken as it is"
+
+
+class SealingNotConfigured(Unavailable):
+    """A complaint that must be sealed, where no key for sealed cases was given."""
+
+    code, title = "sealing_not_configured", "Such complaints cannot be taken here yet"

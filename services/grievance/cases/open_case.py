@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,17 +13,20 @@ from services.grievance.cases.deadlines import due_on
 from services.grievance.cases.errors import CaseInvalid
 from services.grievance.cases.model import Case, CaseStep
 from services.grievance.cases.schemas import OpenCase
-from services.grievance.cases.states import CaseState, SubjectType
-from services.grievance.cases.work import description_context
+from services.grievance.cases.states import CaseAction, CaseState, SubjectType
+from services.grievance.cases.work import contact_context, description_context, make_step
+from services.grievance.decisions_view import repository as decisions_view
+from services.grievance.notifications import repository as notifications
+from services.grievance.notifications.model import Told
 from services.grievance.payments_view import repository as payments_view
+from services.grievance.people import repository as people
 from services.grievance.receipts.codes import canonical, new_code
 from services.grievance.resources import Desk
-from shared import audit
+from services.grievance.sealing import open_seal, record_audit
 from shared.auth import Principal, ensure_area
 from shared.clock import Clock
 from shared.errors import FieldError
 from shared.ids import reference, uuid7
-from shared.outbox import publish
 
 
 @dataclass(frozen=True)
@@ -33,29 +37,42 @@ class Opened:
     receipt_code: str
 
 
+@dataclass(frozen=True)
+class _About:
+    """Where the subject of a complaint belongs, and for whom it is, as far as known here."""
+
+    place_code: str | None = None
+    beneficiary_id: UUID | None = None
+    payment_version: int = 0
+
+
 async def open_case(
     session: AsyncSession, desk: Desk, clock: Clock, principal: Principal, complaint: OpenCase
 ) -> Opened:
-    """Open a case.
+    """Open a case. One of a sealed category is hidden from its first moment, and told to nobody.
 
     Raises:
         CaseInvalid: unknown category, or one that is not about such a subject.
-        OutsideArea: the place (of a known payment: its village) is outside the caller's area.
+        OutsideArea: the place (of a known subject: its village) is outside the caller's area.
+        SealingNotConfigured: the category is sealed, and there is no key for sealed cases.
     """
-    category = _category(desk, complaint)
-    place_code = await _place(session, complaint)
-    ensure_area(principal, place_code)
+    category = category_of(desk, complaint)
+    about = await _about(session, complaint)
+    ensure_area(principal, about.place_code or complaint.place_code)
     code = new_code()
-    case = _case(desk, clock, complaint, category, place_code, code)
+    case = _case(desk, clock, complaint, category, about, code)
+    if case.sealed:
+        await open_seal(session)
     await repository.add(session, case, _first_step(case, principal))
-    await audit.record(
-        session, principal, "case.open", "case", str(case.id), {"category": case.category, "channel": case.channel}
-    )
-    await publish(session, [events.opened(case)])
+    await record_audit(session, principal, "case.open", case, {"category": case.category, "channel": case.channel})
+    await events.tell_opened(session, case)
+    await notifications.queue(session, case, Told.OPENED, case.opened_at)
+    await _absorb_automatic(session, case)
     return Opened(case, code)
 
 
-def _category(desk: Desk, complaint: OpenCase) -> Category:
+def category_of(desk: Desk, complaint: OpenCase) -> Category:
+    """The configured category. Raises CaseInvalid: unknown, or not about such a subject."""
     category = desk.categories.categories.get(complaint.category)
     if category is None:
         known = ", ".join(sorted(desk.categories.categories))
@@ -67,16 +84,29 @@ def _category(desk: Desk, complaint: OpenCase) -> Category:
     return category
 
 
-async def _place(session: AsyncSession, complaint: OpenCase) -> str | None:
-    if complaint.subject_type is SubjectType.PAYMENT and complaint.subject_id is not None:
-        village = await payments_view.village_of(session, complaint.subject_id)
-        if village is not None:
-            return village
-    return complaint.place_code
+async def _about(session: AsyncSession, complaint: OpenCase) -> _About:
+    subject = complaint.subject_id
+    if subject is None:
+        return _About()
+    match complaint.subject_type:
+        case SubjectType.PAYMENT:
+            payment = await payments_view.find(session, subject)
+            return _About(payment.village_code, payment.beneficiary_id, payment.version) if payment else _About()
+        case SubjectType.DECISION:
+            decision = await decisions_view.find_decision(session, subject)
+            return _About(decision.village_code, decision.beneficiary_id) if decision else _About()
+        case SubjectType.HOUSEHOLD:
+            return _About(await people.village_of_household(session, subject))
+        case SubjectType.PERSON:
+            return _About(await people.village_of_person(session, subject))
+        case _:
+            return _About()
 
 
-def _case(desk: Desk, clock: Clock, complaint: OpenCase, category: Category, place_code: str | None, code: str) -> Case:
+def _case(desk: Desk, clock: Clock, complaint: OpenCase, category: Category, about: _About, code: str) -> Case:
     case_id, now = uuid7(), clock.now()
+    cipher = desk.cipher_for(category.sealed)
+    contact = complaint.contact
     return Case(
         id=case_id,
         reference=reference("GR", case_id),
@@ -86,16 +116,22 @@ def _case(desk: Desk, clock: Clock, complaint: OpenCase, category: Category, pla
         priority=category.priority,
         subject_type=complaint.subject_type.value,
         subject_id=complaint.subject_id,
+        beneficiary_id=about.beneficiary_id,
+        payment_version=about.payment_version,
         channel=complaint.channel.value,
         language=complaint.language.value,
-        place_code=place_code,
+        place_code=about.place_code or complaint.place_code,
         complainant_person_id=complaint.complainant_person_id,
         state=CaseState.OPENED.value,
+        level=desk.categories.start_level(category),
         opened_at=now,
         due_on=due_on(now, category.deadline_working_days, desk.calendar),
         changed_at=now,
-        description_encrypted=desk.cipher.encrypt(complaint.description, description_context(case_id)),
+        description_encrypted=cipher.encrypt(complaint.description, description_context(case_id)),
         receipt_hash=desk.receipts.digest(canonical(code) or code, "receipt"),
+        sealed=category.sealed,
+        contact_kind=contact.kind if contact else None,
+        contact_encrypted=cipher.encrypt(contact.value, contact_context(case_id)) if contact else None,
     )
 
 
@@ -109,3 +145,15 @@ def _first_step(case: Case, principal: Principal) -> CaseStep:
         at=case.opened_at,
         detail={"channel": case.channel},
     )
+
+
+async def _absorb_automatic(session: AsyncSession, case: Case) -> None:
+    """The family's own complaint takes the place of the case that the platform opened for the same payment."""
+    if case.sealed or case.subject_type != SubjectType.PAYMENT or case.subject_id is None:
+        return
+    automatic = await repository.lock_idle_automatic(session, case.subject_id)
+    if automatic is None:
+        return
+    automatic.merged_into = case.id
+    await make_step(session, "platform", automatic, CaseAction.MERGE, case.opened_at, {"into": str(case.id)})
+    await events.tell_closed(session, automatic, "merged")

@@ -12,7 +12,7 @@ from services.grievance.holds.model import Hold, HoldState
 from services.grievance.holds.place_hold import place_hold
 from services.grievance.holds.release_hold import release_hold
 from services.grievance.holds.schemas import HoldView, PlaceHold, ReleaseHold
-from services.grievance.permissions import CaseRead, CaseWork
+from services.grievance.permissions import HoldRead, HoldWork
 from services.grievance.resources import DeskDep
 from shared.auth import ensure_area
 from shared.errors import BadRequest, OutsideArea, PreconditionFailed, PreconditionRequired, responses
@@ -25,7 +25,7 @@ router = Router(prefix="/grievance/v1/holds", tags=["holds"])
 
 @router.post("", status_code=201, responses=responses(HoldExists, HoldInvalid, OutsideArea))
 async def post_hold(
-    body: PlaceHold, response: Response, session: SessionDep, desk: DeskDep, clock: ClockDep, principal: CaseWork
+    body: PlaceHold, response: Response, session: SessionDep, desk: DeskDep, clock: ClockDep, principal: HoldWork
 ) -> HoldView:
     """Hold one payment until the end of a day."""
     hold = await place_hold(session, desk, clock, principal, body)
@@ -36,7 +36,7 @@ async def post_hold(
 @router.get("")
 async def get_holds(
     session: SessionDep,
-    principal: CaseRead,
+    principal: HoldRead,
     paging: Paging,
     payment_id: UUID | None = None,
     state: HoldState | None = None,
@@ -50,7 +50,7 @@ async def get_holds(
 
 
 @router.get("/{hold_id}", responses=responses(HoldNotFound, OutsideArea))
-async def get_hold(hold_id: UUID, response: Response, session: SessionDep, principal: CaseRead) -> HoldView:
+async def get_hold(hold_id: UUID, response: Response, session: SessionDep, principal: HoldRead) -> HoldView:
     """One hold."""
     hold = await repository.find(session, hold_id)
     if hold is None:
@@ -70,7 +70,7 @@ async def post_release(
     response: Response,
     session: SessionDep,
     clock: ClockDep,
-    principal: CaseWork,
+    principal: HoldWork,
 ) -> HoldView:
     """End a hold before its last day."""
     return _answer(response, await release_hold(session, clock, principal, hold_id, version, body))

@@ -29,6 +29,7 @@ class HoldReason(StrEnum):
     SUSPECTED_DUPLICATE = "suspected_duplicate"
     REPORTED_DEATH = "reported_death"
     SUSPECTED_FRAUD = "suspected_fraud"
+    APPEAL_PENDING = "appeal_pending"
 
 
 class ReleaseCause(StrEnum):

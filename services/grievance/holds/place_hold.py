@@ -64,7 +64,7 @@ async def place_hold(session: AsyncSession, desk: Desk, clock: Clock, principal:
 async def _case(session: AsyncSession, principal: Principal, order: PlaceHold) -> Case | None:
     if order.case_id is None:
         return None
-    case = authorise(principal, await cases.find(session, order.case_id))
+    case = await authorise(session, principal, await cases.find(session, order.case_id))
     if case.subject_type == SubjectType.PAYMENT and case.subject_id != order.payment_id:
         raise HoldInvalid(errors=[FieldError("payment_id", "other_payment", "The case is about another payment.")])
     return case

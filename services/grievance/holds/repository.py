@@ -11,7 +11,8 @@ from sqlalchemy import func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.grievance.holds.model import EXPIRED_CAUSE, Hold, HoldReason, HoldState
+from services.grievance.holds.model import EXPIRED_CAUSE, Hold, HoldReason, HoldState, ReleaseCause
+from services.grievance.payments_view.model import PaymentView
 from shared.auth import Principal, in_area
 
 
@@ -93,6 +94,37 @@ async def page(
     if after is not None:
         statement = statement.where(Hold.id > after)
     return (await session.scalars(statement.order_by(Hold.id).limit(fetch))).all()
+
+
+async def end_of_cases(session: AsyncSession, cases: Sequence[UUID], now: datetime) -> Sequence[Hold]:
+    """End every hold in force that was placed because of one of these cases."""
+    statement = (
+        update(Hold)
+        .where(Hold.case_id == func.any(list(cases)), Hold.state == HoldState.ACTIVE.value)
+        .values(
+            state=HoldState.RELEASED.value, cause=ReleaseCause.RESOLVED.value, ended_at=now, version=Hold.version + 1
+        )
+        .returning(Hold)
+    )
+    options = {"synchronize_session": False, "populate_existing": True}
+    return (await session.scalars(statement, execution_options=options)).all()
+
+
+async def unpaid_payments(session: AsyncSession, beneficiary_id: UUID, programme_code: str) -> Sequence[UUID]:
+    """Payments of one beneficiary in one programme that are not settled and not held, as far as told; at most 24."""
+    held = select(Hold.payment_id).where(Hold.state == HoldState.ACTIVE.value)
+    statement = (
+        select(PaymentView.payment_id)
+        .where(
+            PaymentView.beneficiary_id == beneficiary_id,
+            PaymentView.programme_code == programme_code,
+            PaymentView.status != "settled",
+            PaymentView.payment_id.not_in(held),
+        )
+        .order_by(PaymentView.payment_id)
+        .limit(24)
+    )
+    return (await session.scalars(statement)).all()
 
 
 async def expire(session: AsyncSession, today: date, now: datetime, limit: int) -> Sequence[Hold]:

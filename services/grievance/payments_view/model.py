@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Integer, Numeric, Text
+from sqlalchemy import BigInteger, DateTime, Index, Integer, Numeric, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.grievance.base import Base
@@ -16,6 +16,7 @@ class PaymentView(Base):
     """The newest told state of a payment (by the producer's version)."""
 
     __tablename__ = "payment_view"
+    __table_args__ = (Index("ix_payment_view_beneficiary", "beneficiary_id", "programme_code"),)
 
     payment_id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger)
@@ -32,6 +33,8 @@ class PaymentView(Base):
     reason_code: Mapped[str | None] = mapped_column(Text)
     reason: Mapped[str | None] = mapped_column(Text)
     told_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    account_token: Mapped[str | None] = mapped_column(Text)
+    agent_code: Mapped[str | None] = mapped_column(Text)
 
 
 class PaymentStep(Base):

@@ -1,15 +1,21 @@
-"""Reaction: payments told what happened to payments. Kept so that a case can show what became of its payment."""
+"""Reaction: payments told what happened to payments. Kept so that a case can show what became of its payment.
+
+What fails opens a case by itself, and what is paid closes it again: see services/grievance/automatic/.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.grievance.automatic.follow_payments import follow_payments
 from services.grievance.payments_view import repository
 from shared.consumer import Received
 from shared.contracts.payments import (
+    PaymentExcluded,
     PaymentExpired,
     PaymentFailed,
     PaymentInstructed,
@@ -18,7 +24,7 @@ from shared.contracts.payments import (
 )
 from shared.service import Context
 
-PaymentEvent = PaymentInstructed | PaymentSettled | PaymentFailed | PaymentReturned | PaymentExpired
+PaymentEvent = PaymentInstructed | PaymentSettled | PaymentFailed | PaymentReturned | PaymentExpired | PaymentExcluded
 
 STATUS: dict[type[PaymentEvent], str] = {
     PaymentInstructed: "instructed",
@@ -26,19 +32,25 @@ STATUS: dict[type[PaymentEvent], str] = {
     PaymentFailed: "failed",
     PaymentReturned: "returned",
     PaymentExpired: "expired",
+    PaymentExcluded: "excluded",
 }
 
 
-async def on_payment_changed(
-    _context: Context, session: AsyncSession, events: Sequence[Received[PaymentEvent]]
-) -> None:
+async def on_payment_changed(context: Context, session: AsyncSession, events: Sequence[Received[PaymentEvent]]) -> None:
     """Project a batch of payment events; older versions than the stored one change nothing but the history."""
-    await repository.record_states(session, [_row(event) for event in events])
+    rows = [_row(event) for event in events]
+    changed = await repository.record_states(session, rows)
+    newest: dict[UUID, dict[str, Any]] = {}
+    for row in rows:
+        present = newest.get(row["payment_id"])
+        if row["payment_id"] in changed and (present is None or row["version"] > present["version"]):
+            newest[row["payment_id"]] = row
+    await follow_payments(context, session, list(newest.values()))
 
 
 def _row(event: Received[PaymentEvent]) -> dict[str, Any]:
     payment = event.payload
-    refusal = payment if isinstance(payment, PaymentFailed | PaymentReturned) else None
+    refusal = payment if isinstance(payment, PaymentFailed | PaymentReturned | PaymentExcluded) else None
     return {
         "payment_id": payment.payment_id,
         "version": payment.version,
@@ -55,4 +67,6 @@ def _row(event: Received[PaymentEvent]) -> dict[str, Any]:
         "reason_code": refusal.reason_code if refusal else None,
         "reason": refusal.reason if refusal else None,
         "told_at": event.occurred_at,
+        "account_token": payment.account_token,
+        "agent_code": payment.agent_code,
     }

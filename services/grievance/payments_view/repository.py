@@ -20,18 +20,22 @@ _STEP_COLUMNS = [column.name for column in _STEP.columns]
 HISTORY_LIMIT = 100
 
 
-async def record_states(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+async def record_states(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
     """Keep every told state, and the newest as the present one.
 
     Args:
         rows: one mapping per event with the columns of `payment_view`.
+
+    Returns:
+        The payments whose present state changed.
     """
     steps = [{name: row[name] for name in _STEP_COLUMNS} for row in rows]
     incoming = rows_from_json(_STEP, _STEP_COLUMNS)
     told = select(*(incoming.c[name] for name in _STEP_COLUMNS))
     statement = insert(_STEP).from_select(_STEP_COLUMNS, told).on_conflict_do_nothing()
     await session.execute(statement, {"rows": steps})
-    await upsert_versioned(session, _VIEW, rows, key=["payment_id"])
+    changed = await upsert_versioned(session, _VIEW, rows, key=["payment_id"])
+    return {payment_id for (payment_id,) in changed}
 
 
 async def find(session: AsyncSession, payment_id: UUID) -> PaymentView | None:

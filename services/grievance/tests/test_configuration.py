@@ -22,9 +22,14 @@ def test_what_is_shipped_loads_and_says_that_it_is_unconfirmed() -> None:
     assert not load_calendar(SHIPPED / "holidays_kh.yaml").confirmed
 
 
-def test_complaints_that_must_be_sealed_are_not_offered_before_sealing_exists() -> None:
+def test_conduct_and_gender_based_violence_are_sealed_and_nothing_else_is() -> None:
     offered = load_categories(SHIPPED / "categories.yaml").categories
-    assert not {"gender_based_violence", "conduct"} & set(offered)
+    assert {name for name, category in offered.items() if category.sealed} == {"gender_based_violence", "conduct"}
+
+
+def test_a_case_climbs_from_commune_to_regulator() -> None:
+    levels = load_categories(SHIPPED / "categories.yaml").levels
+    assert [level.code for level in levels] == ["commune", "district", "province", "ministry", "regulator"]
 
 
 def test_a_wrong_deadline_is_refused_naming_file_category_and_key(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 
-from services.grievance.app import SERVICE
 from services.grievance.holds import expire_holds
 from services.grievance.tests.building import (
     COMMUNE,
@@ -18,6 +17,7 @@ from services.grievance.tests.building import (
     Officer,
     about_payment,
     payment,
+    run_schedule,
     start,
     uid,
 )
@@ -37,8 +37,7 @@ def hold_on(name: str, **changes: Any) -> dict[str, Any]:
 
 
 async def expire(grievance: TestService) -> None:
-    (schedule,) = SERVICE.schedules
-    await schedule.handler(grievance.context)
+    await run_schedule(grievance, "expire_holds")
 
 
 async def test_fault_24_a_hold_stops_one_payment_and_no_other_of_the_household(grievance: TestService) -> None:
@@ -49,7 +48,7 @@ async def test_fault_24_a_hold_stops_one_payment_and_no_other_of_the_household(g
 
     assert placed.status_code == 201, placed.text
     assert (placed.json()["owner"], placed.json()["until"]) == ("officer-1", "2020-07-10")
-    (told,) = await grievance.outbox()
+    (told,) = [event for event in await grievance.outbox() if event.TYPE.startswith("samaki.grievance.hold.")]
     assert isinstance(told, HoldPlaced)
     assert (told.payment_id, told.key) == (uid("payment", "july"), str(uid("payment", "july")))
     assert (await officer.get("/holds", payment_id=str(uid("payment", "august")))).json()["items"] == []
@@ -175,6 +174,26 @@ async def test_a_hold_for_a_case_shows_there_and_must_be_on_its_payment(grievanc
     assert (await officer.post("/holds", hold_on("july", case_id=case["id"]))).status_code == 201
     (shown,) = (await officer.get(f"/cases/{case['id']}")).json()["holds"]
     assert (shown["payment_id"], shown["state"]) == (str(uid("payment", "july")), "active")
+
+
+async def test_a_hold_ends_by_itself_when_its_case_is_answered_by_an_officer_or_by_the_money(
+    grievance: TestService,
+) -> None:
+    officer = Officer(grievance)
+    complained = (await officer.post("/cases", about_payment("july"))).json()
+    await grievance.deliver(payment("august", "failed", 1))
+    items = (await officer.get("/cases", subject_id=str(uid("payment", "august")))).json()["items"]
+    for name, case in (("july", complained), ("august", items[0])):
+        assert (await officer.post("/holds", hold_on(name, case_id=case["id"]))).status_code == 201
+    await grievance.outbox()
+    case = await officer.act(complained, "assign", {})
+    await officer.act(case, "resolve", {"outcome": "upheld", "note": "x"})
+    await grievance.deliver(payment("august", "settled", 2))
+    released = [event for event in await grievance.outbox() if isinstance(event, HoldReleased)]
+    assert [(event.payment_id, event.cause) for event in released] == [
+        (uid("payment", "july"), "resolved"),
+        (uid("payment", "august"), "resolved"),
+    ]
 
 
 async def test_a_failing_commit_places_no_hold(grievance: TestService) -> None:

@@ -6,8 +6,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
+from services.grievance.app import SERVICE
 from services.grievance.base import Base
 from services.grievance.tests.building import start
+from shared.embedded.postgres import EmbeddedPostgres
+from shared.migrations import downgrade, upgrade
 from shared.tables import kit_metadata
 from shared.testing.plugin import MakeService
 
@@ -26,3 +29,14 @@ async def test_models_and_migrations_do_not_drift(make_service: MakeService) -> 
 
     async with service.database.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def test_migrations_go_back_to_nothing_and_forward_again(postgres: EmbeddedPostgres) -> None:
+    name = "grievance_back_and_forth"
+    postgres.provision([name])
+    folder, dsn = SERVICE.migrations, postgres.dsn(name)
+    await upgrade(folder, dsn, name)
+    await downgrade(folder, dsn, name, "0001")
+    await upgrade(folder, dsn, name)
+    await downgrade(folder, dsn, name)
+    await upgrade(folder, dsn, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,12 +28,13 @@ async def apply_import(run: JobRun) -> dict[str, Any]:
         await refresh(session, Bulk.IMPORT)
         if row.applied_line is None:
             await import_repository.validate_import(session, import_id, row.areas)
+    usable_from = run.context.clock.now() + timedelta(hours=settings.account_cooling_off_hours)
     reached, last = row.applied_line or 1, row.total + 1
     while reached < last:
         until = min(reached + settings.chunk_size, last)
         async with database.session() as session:
             await run.still_mine(session)
-            await import_repository.apply_lines(session, import_id, reached, until, row.created_by)
+            await import_repository.apply_lines(session, import_id, reached, until, row.created_by, usable_from)
         reached = until
         await run.progress(reached - 1, row.total, "accounts applied")
     async with database.session() as session:

@@ -10,27 +10,48 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.accounts import import_repository, repository
 from services.payments.accounts.add_account import add_account
-from services.payments.accounts.change_account import change_account
+from services.payments.accounts.change_account import (
+    change_account,
+    close_account,
+    confirm_account,
+    locked,
+    prefer_account,
+)
 from services.payments.accounts.import_accounts import import_accounts
 from services.payments.accounts.model import NUMBER_CONTEXT, masked
 from services.payments.accounts.schemas import (
     AccountChange,
     AccountIn,
     AccountOut,
+    Confirmation,
     FindingOut,
     ImportAccepted,
     ImportOut,
+    PreferenceIn,
+    VersionOut,
 )
-from services.payments.errors import AccountExists, AccountNotFound, ImportNotFound, UnknownBeneficiary
+from services.payments.accounts.validation import JOB as VALIDATE
+from services.payments.errors import (
+    AccountExists,
+    AccountNotFound,
+    AccountState,
+    ImportNotFound,
+    ProofNeeded,
+    SamePerson,
+    UnknownBeneficiary,
+)
+from services.payments.lists.schemas import JobAccepted
 from services.payments.resources import Resources
 from shared import audit
 from shared.auth import Principal, requires
 from shared.errors import BadRequest, Invalid, PayloadTooLarge, PreconditionFailed, responses
 from shared.etag import IfMatch, etag
 from shared.http import ContextDep, Router, SessionDep
+from shared.jobs import enqueue
 from shared.pagination import Page, Paging
 
 AccountWrite = Annotated[Principal, requires("payment_officer")]
+AccountConfirm = Annotated[Principal, requires("payment_officer", "payment_approver")]
 AccountRead = Annotated[Principal, requires("payment_officer", "auditor")]
 router = Router(prefix="/payments/v1", tags=["accounts"])
 
@@ -74,12 +95,13 @@ async def list_rejections(
     return Page(items=[FindingOut.model_validate(row, from_attributes=True) for row in kept], next_cursor=cursor)
 
 
-@router.post("/accounts", status_code=201, responses=responses(AccountExists, UnknownBeneficiary, Invalid))
+@router.post("/accounts", status_code=201, responses=responses(AccountExists, ProofNeeded, UnknownBeneficiary))
 async def create_account(
     body: AccountIn, principal: AccountWrite, session: SessionDep, context: ContextDep, response: Response
 ) -> AccountOut:
-    """Add an account for a beneficiary in your area."""
-    row = await add_account(session, principal, context.resources, body)
+    """Add an account for a beneficiary in your area; a further one with proof, and paid to after a cooling-off."""
+    cooling = context.settings.account_cooling_off_hours
+    row = await add_account(session, principal, context.resources, body, context.clock.now(), cooling)
     response.headers["ETag"] = etag(row.version)
     response.headers["Location"] = f"/payments/v1/accounts/{row.id}"
     return await _shown(session, context.resources, row)
@@ -108,10 +130,103 @@ async def replace_account(
     context: ContextDep,
     response: Response,
 ) -> AccountOut:
-    """Give an account a new number. Payments already approved are not redirected: they are stopped and returned."""
-    row = await change_account(session, principal, context.resources, account_id, body, version)
+    """Give an account a new number, with proof; it is paid to after a cooling-off, or once another person confirms it.
+
+    Payments already approved are not redirected: they are stopped and returned.
+    """
+    cooling, now = context.settings.account_cooling_off_hours, context.clock.now()
+    row = await change_account(session, principal, context.resources, account_id, body, version, now, cooling)
     response.headers["ETag"] = etag(row.version)
     return await _shown(session, context.resources, row)
+
+
+_CHANGE_PROBLEMS = responses(AccountNotFound, AccountState, PreconditionFailed, Invalid)
+
+
+@router.post("/accounts/{account_id}:confirm", responses=responses(AccountNotFound, SamePerson, PreconditionFailed))
+async def confirm(
+    account_id: UUID,
+    body: Confirmation,
+    version: IfMatch,
+    principal: AccountConfirm,
+    session: SessionDep,
+    context: ContextDep,
+    response: Response,
+) -> AccountOut:
+    """End the cooling-off of a change, having looked at its proof. Not by who made the change."""
+    row = await confirm_account(session, principal, account_id, body.reason, version)
+    response.headers["ETag"] = etag(row.version)
+    return await _shown(session, context.resources, row)
+
+
+@router.post("/accounts/{account_id}:prefer", responses=_CHANGE_PROBLEMS)
+async def prefer(
+    account_id: UUID,
+    body: PreferenceIn,
+    version: IfMatch,
+    principal: AccountWrite,
+    session: SessionDep,
+    context: ContextDep,
+    response: Response,
+) -> AccountOut:
+    """Give an account another place among those of its purpose, with proof; it cools off like a new number."""
+    cooling, now = context.settings.account_cooling_off_hours, context.clock.now()
+    row = await prefer_account(session, principal, context.resources, account_id, body, version, now, cooling)
+    response.headers["ETag"] = etag(row.version)
+    return await _shown(session, context.resources, row)
+
+
+@router.post("/accounts/{account_id}:close", responses=_CHANGE_PROBLEMS)
+async def close(
+    account_id: UUID,
+    body: Confirmation,
+    version: IfMatch,
+    principal: AccountWrite,
+    session: SessionDep,
+    context: ContextDep,
+    response: Response,
+) -> AccountOut:
+    """Close an account. It stays on record; nothing is paid to it any more."""
+    row = await close_account(session, principal, account_id, body.reason, version)
+    response.headers["ETag"] = etag(row.version)
+    return await _shown(session, context.resources, row)
+
+
+@router.post("/accounts/{account_id}:validate", status_code=202, responses=responses(AccountNotFound, AccountState))
+async def validate(account_id: UUID, version: IfMatch, principal: AccountWrite, session: SessionDep) -> JobAccepted:
+    """Have the provider say whether number and name belong together; a job notes the answer on the account."""
+    await locked(session, principal, account_id, version)
+    await audit.record(session, principal, "account.ask_provider", "account", str(account_id))
+    return JobAccepted(job_id=await enqueue(session, VALIDATE, {"account_id": str(account_id)}, key=str(account_id)))
+
+
+@router.get("/accounts/{account_id}/history", responses=responses(AccountNotFound))
+async def read_history(
+    account_id: UUID, principal: AccountRead, session: SessionDep, context: ContextDep
+) -> list[VersionOut]:
+    """Every version of an account, masked, with who changed it and on what proof. The look is recorded."""
+    row = await repository.account_by_id(session, account_id)
+    if row is None or not principal.covers(row.village_code):
+        raise AccountNotFound("Look at the id again, or ask an officer of that area.")
+    await audit.record(session, principal, "account.read_history", "account", str(account_id))
+    versions = await repository.history_of(session, account_id)
+    return [_version(context.resources, version) for version in versions]
+
+
+@router.get("/beneficiaries/{beneficiary_id}/accounts", responses=responses(AccountNotFound))
+async def list_accounts(
+    beneficiary_id: UUID, principal: AccountRead, session: SessionDep, context: ContextDep
+) -> list[AccountOut]:
+    """A beneficiary's accounts in your area, in the order in which they are paid to, closed ones too."""
+    rows = [row for row in await repository.accounts_of(session, beneficiary_id) if principal.covers(row.village_code)]
+    await audit.record(session, principal, "account.list", "beneficiary", str(beneficiary_id))
+    return [await _shown(session, context.resources, row) for row in rows]
+
+
+def _version(resources: Resources, row: Any) -> VersionOut:
+    number = resources.cipher.decrypt(bytes(row.number_encrypted), NUMBER_CONTEXT)
+    shown = {name: getattr(row, name) for name in VersionOut.model_fields if name != "account_number"}
+    return VersionOut(**shown, account_number=masked(number))
 
 
 async def _own_import(session: AsyncSession, import_id: UUID, principal: Principal) -> Any:

@@ -146,5 +146,6 @@ def _read_line(resources: Resources, line: bytes) -> tuple[list[Fault], tuple[An
         sealed.number_encrypted,
         sealed.number_hash,
         sealed.holder_name_encrypted,
+        sealed.holder_name_hash,
         purpose,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ ROW_COLUMNS = (
     "number_encrypted",
     "number_hash",
     "holder_name_encrypted",
+    "holder_name_hash",
     "purpose",
 )
 FINDING_COLUMNS = ("import_id", "line", "field", "code", "message", "severity")
@@ -68,20 +70,24 @@ _APPLY = text(
     ), changed AS (
         UPDATE account AS a
         SET rail = i.rail, provider = i.provider, number_encrypted = i.number_encrypted, number_hash = i.number_hash,
-            holder_name_encrypted = i.holder_name_encrypted, village_code = i.village_code, version = a.version + 1,
-            verified_at = NULL, updated_at = now()
+            holder_name_encrypted = i.holder_name_encrypted, holder_name_hash = i.holder_name_hash,
+            village_code = i.village_code, version = a.version + 1, verified_at = NULL, validation = 'unknown',
+            changed_by = :actor, confirmed_by = NULL, usable_from = :usable_from, updated_at = now()
         FROM incoming i
-        WHERE a.beneficiary_id = i.beneficiary_id AND a.purpose = i.purpose AND a.status = 'active'
-          AND (a.rail, a.provider, a.number_hash) IS DISTINCT FROM (i.rail, i.provider, i.number_hash)
+        WHERE a.beneficiary_id = i.beneficiary_id AND a.purpose = i.purpose AND a.preference = 1
+          AND a.status = 'active' AND (a.rail, a.provider, a.number_hash) IS DISTINCT FROM (i.rail, i.provider,
+          i.number_hash)
         RETURNING a.*
     ), added AS (
         INSERT INTO account (beneficiary_id, rail, provider, number_encrypted, number_hash, holder_name_encrypted,
-                             purpose, status, village_code)
+                             holder_name_hash, purpose, status, village_code, changed_by, usable_from)
         SELECT i.beneficiary_id, i.rail, i.provider, i.number_encrypted, i.number_hash, i.holder_name_encrypted,
-               i.purpose, 'active', i.village_code
+               i.holder_name_hash, i.purpose, 'active', i.village_code, :actor,
+               CASE WHEN EXISTS (SELECT FROM account o WHERE o.beneficiary_id = i.beneficiary_id)
+                    THEN CAST(:usable_from AS timestamptz) END
         FROM incoming i
         WHERE NOT EXISTS (SELECT FROM account a WHERE a.beneficiary_id = i.beneficiary_id AND a.purpose = i.purpose
-                          AND a.status = 'active')
+                          AND a.preference = 1 AND a.status = 'active')
         RETURNING *
     ), kept AS (
         INSERT INTO account_history (account_id, version, rail, provider, number_encrypted, number_hash,
@@ -151,9 +157,14 @@ async def validate_import(session: AsyncSession, import_id: UUID, areas: Sequenc
     await session.execute(update(account_import).where(account_import.c.id == import_id).values(applied_line=1))
 
 
-async def apply_lines(session: AsyncSession, import_id: UUID, after: int, until: int, actor: str) -> None:
-    """Add or change the accounts of lines in (after, until]; a line equal to what is stored changes nothing."""
-    parameters = {"import": import_id, "after": after, "until": until, "actor": actor}
+async def apply_lines(
+    session: AsyncSession, import_id: UUID, after: int, until: int, actor: str, usable_from: datetime
+) -> None:
+    """Add or change the accounts of lines in (after, until]; a line equal to what is stored changes nothing.
+
+    A changed account, or a further one, is not paid to before `usable_from`, unless a second person confirms it.
+    """
+    parameters = {"import": import_id, "after": after, "until": until, "actor": actor, "usable_from": usable_from}
     counts = (await session.execute(_APPLY, parameters)).one()
     await session.execute(
         update(account_import)

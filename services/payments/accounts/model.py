@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 
+from services.payments.rails.names import RAIL_NAMES
 from shared.crypto import FieldCipher, KeyedHash
 
-Rail = Literal["bank", "mobile_money"]
 NUMBER_CONTEXT: Final = "account.number"
 NAME_CONTEXT: Final = "account.holder_name"
+PROOF_CONTEXT: Final = "account.proof"
 ANY_PURPOSE: Final = "any"
 """An account for every programme; one whose purpose is a programme's code is preferred for that programme."""
 
 _SEPARATORS = re.compile(r"[\s.-]+")
-_NUMBERS: dict[str, re.Pattern[str]] = {
-    "bank": re.compile(r"[A-Z0-9]{4,34}"),
-    "mobile_money": re.compile(r"\+?[0-9]{8,15}"),
-}
+_NUMBERS: dict[str, re.Pattern[str]] = {"mobile_money": re.compile(r"\+?[0-9]{8,15}")}
+_ANY_NUMBER = re.compile(r"[A-Z0-9]{4,34}")
 _PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,35}")
 _PURPOSE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 MAX_NAME: Final = 140
 """ISO 20022 Max140Text: what a bank file can carry."""
+
+
+class Validation(StrEnum):
+    """What the provider says of a number and a name."""
+
+    UNKNOWN = "unknown"
+    MATCHED = "matched"
+    PARTIAL = "partial"
+    MISMATCHED = "mismatched"
+    NOT_FOUND = "not_found"
+    UNSUPPORTED = "unsupported"
 
 
 class AccountStatus(StrEnum):
@@ -49,6 +60,15 @@ class Sealed:
     number_encrypted: bytes
     number_hash: bytes
     holder_name_encrypted: bytes
+    holder_name_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """A proof as it is stored: its kind in clear, where it is found encrypted."""
+
+    kind: str
+    reference: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +88,10 @@ def normal_number(number: str) -> str:
 def find_faults(rail: str, provider: str, number: str, holder_name: str, purpose: str) -> list[Fault]:
     """What is wrong with an account's fields; empty when nothing is."""
     faults = []
-    if rail not in _NUMBERS:
-        faults.append(Fault("rail", "unknown_rail", "The rail is bank or mobile_money."))
-    elif not _NUMBERS[rail].fullmatch(normal_number(number)):
-        kind = "4 to 34 letters and digits" if rail == "bank" else "8 to 15 digits, a + before them allowed"
+    if rail not in RAIL_NAMES:
+        faults.append(Fault("rail", "unknown_rail", f"The rail is one of: {', '.join(RAIL_NAMES)}."))
+    elif not _NUMBERS.get(rail, _ANY_NUMBER).fullmatch(normal_number(number)):
+        kind = "8 to 15 digits, a + before them allowed" if rail in _NUMBERS else "4 to 34 letters and digits"
         faults.append(Fault("account_number", "bad_account_number", f"For {rail}, the number has {kind}."))
     if not _PROVIDER.fullmatch(provider):
         faults.append(Fault("provider", "bad_provider", "The provider is a code of 1 to 35 letters, digits, _ . -"))
@@ -91,7 +111,21 @@ def seal(
         cipher.encrypt(plain, NUMBER_CONTEXT),
         number_hash.digest(plain, f"{rail}:{provider}"),
         cipher.encrypt(holder_name.strip(), NAME_CONTEXT),
+        name_hash(number_hash, holder_name),
     )
+
+
+def normal_name(name: str) -> str:
+    """A name as it is compared: without accents, marks and case, its words in alphabetical order."""
+    folded = unicodedata.normalize("NFKD", name).casefold()
+    plain = (c for c in folded if not "\u0300" <= c <= "\u036f")  # accents of Latin letters; Khmer signs stay
+    letters = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in plain)
+    return " ".join(sorted(letters.split()))
+
+
+def name_hash(keyed: KeyedHash, name: str) -> bytes:
+    """The keyed hash under which a holder's name is compared with the sanctions list, without being readable."""
+    return keyed.digest(normal_name(name), "holder_name")
 
 
 def masked(number: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.accounts.model import NAME_CONTEXT, NUMBER_CONTEXT, AccountStatus, Payee, Sealed
+from services.payments.accounts.model import NAME_CONTEXT, NUMBER_CONTEXT, AccountStatus, Payee, Sealed, Sealing
 from services.payments.accounts.tables import account, account_history
 from services.payments.metadata import Record
 from shared.crypto import FieldCipher
@@ -26,6 +26,8 @@ _HISTORY = (
     "status",
     "changed_by",
     "reason",
+    "proof_kind",
+    "proof_reference_encrypted",
 )
 _PAYEES = text(
     """
@@ -37,9 +39,9 @@ _PAYEES = text(
 )
 _CURRENT = text(
     """
-    SELECT id, version, rail, provider FROM account
+    SELECT id, version, rail, provider, token, usable_from, confirmed_by, changed_by, validation FROM account
     WHERE beneficiary_id = :beneficiary AND status = 'active' AND purpose IN (:programme, 'any')
-    ORDER BY purpose = 'any', id LIMIT 1
+    ORDER BY purpose = 'any', preference LIMIT 1
     """
 )
 
@@ -67,38 +69,74 @@ async def account_by_id(session: AsyncSession, account_id: UUID, *, lock: bool =
 
 
 async def current_account(session: AsyncSession, beneficiary_id: UUID, programme_code: str) -> Record | None:
-    """The account a programme pays to now: its own purpose before `any`. Columns id, version, rail, provider."""
+    """The account a programme pays to now: its own purpose before `any`, then by preference."""
     parameters = {"beneficiary": beneficiary_id, "programme": programme_code}
     return (await session.execute(_CURRENT, parameters)).one_or_none()
 
 
-async def add_account(session: AsyncSession, values: dict[str, Any], sealed: Sealed, actor: str) -> Record | None:
-    """Store a first version with its history; None when the beneficiary has an active one for this purpose."""
+async def add_account(
+    session: AsyncSession, values: dict[str, Any], sealed: Sealed, actor: str, proof: Sealing | None
+) -> Record | None:
+    """Store a first version with its history; None when purpose and preference are taken."""
     statement = (
         pg_insert(account)
-        .values(**values, **_sealed(sealed), status=AccountStatus.ACTIVE)
+        .values(**values, **sealed_values(sealed), status=AccountStatus.ACTIVE, changed_by=actor)
         .on_conflict_do_nothing()
         .returning(account)
     )
     row = (await session.execute(statement)).one_or_none()
     if row is not None:
-        await _keep_history(session, row.id, actor, "added")
+        await _keep_history(session, row.id, actor, "added", proof)
     return row
 
 
 async def change_account(
-    session: AsyncSession, account_id: UUID, values: dict[str, Any], sealed: Sealed, actor: str, reason: str
+    session: AsyncSession, account_id: UUID, values: dict[str, Any], actor: str, reason: str, proof: Sealing | None
 ) -> Record:
     """Store the next version with its history. The caller holds the row's lock."""
     statement = (
         update(account)
         .where(account.c.id == account_id)
-        .values(**values, **_sealed(sealed), version=account.c.version + 1, verified_at=None, updated_at=func.now())
+        .values(**values, version=account.c.version + 1, changed_by=actor, confirmed_by=None, updated_at=func.now())
         .returning(account)
     )
     row = (await session.execute(statement)).one()
-    await _keep_history(session, account_id, actor, reason)
+    await _keep_history(session, account_id, actor, reason, proof)
     return row
+
+
+async def note(session: AsyncSession, account_id: UUID, **values: Any) -> Record:
+    """Note something about the present version (confirmed, validated): no new version."""
+    statement = update(account).where(account.c.id == account_id).values(**values, updated_at=func.now())
+    return (await session.execute(statement.returning(account))).one()
+
+
+async def has_account(session: AsyncSession, beneficiary_id: UUID) -> bool:
+    """Whether a beneficiary has, or ever had, an account."""
+    statement = select(account.c.id).where(account.c.beneficiary_id == beneficiary_id).limit(1)
+    return (await session.execute(statement)).first() is not None
+
+
+async def accounts_of(session: AsyncSession, beneficiary_id: UUID) -> Sequence[Record]:
+    """Every account of a beneficiary, the closed ones too, in the order in which they are paid to."""
+    statement = (
+        select(account)
+        .where(account.c.beneficiary_id == beneficiary_id)
+        .order_by(account.c.status, account.c.purpose, account.c.preference, account.c.id)
+        .limit(200)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def history_of(session: AsyncSession, account_id: UUID) -> Sequence[Record]:
+    """Every version of an account, newest first."""
+    statement = (
+        select(account_history)
+        .where(account_history.c.account_id == account_id)
+        .order_by(account_history.c.version.desc())
+        .limit(200)
+    )
+    return (await session.execute(statement)).all()
 
 
 async def count_sharing(session: AsyncSession, number_hash: bytes) -> int:
@@ -120,15 +158,19 @@ async def overshared(session: AsyncSession, limit: int) -> Sequence[bytes]:
     return [bytes(found) for found in await session.scalars(statement)]
 
 
-def _sealed(sealed: Sealed) -> dict[str, bytes]:
+def sealed_values(sealed: Sealed) -> dict[str, bytes]:
+    """The columns of a sealed number and name."""
     return {
+        "holder_name_hash": sealed.holder_name_hash,
         "number_encrypted": sealed.number_encrypted,
         "number_hash": sealed.number_hash,
         "holder_name_encrypted": sealed.holder_name_encrypted,
     }
 
 
-async def _keep_history(session: AsyncSession, account_id: UUID, actor: str, reason: str) -> None:
+async def _keep_history(
+    session: AsyncSession, account_id: UUID, actor: str, reason: str, proof: Sealing | None
+) -> None:
     source = select(
         account.c.id,
         account.c.version,
@@ -140,5 +182,7 @@ async def _keep_history(session: AsyncSession, account_id: UUID, actor: str, rea
         account.c.status,
         literal(actor, account_history.c.changed_by.type),
         literal(reason, account_history.c.reason.type),
+        literal(proof.kind if proof else None, account_history.c.proof_kind.type),
+        literal(proof.reference if proof else None, account_history.c.proof_reference_encrypted.type),
     ).where(account.c.id == account_id)
     await session.execute(insert(account_history).from_select(list(_HISTORY), source))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, Integer, LargeBinary, Table, Text, func, text
+from sqlalchemy import Column, Computed, DateTime, Integer, LargeBinary, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from services.payments.metadata import metadata
@@ -17,10 +17,17 @@ account = Table(
     Column("number_encrypted", LargeBinary, nullable=False),
     Column("number_hash", LargeBinary, nullable=False),
     Column("holder_name_encrypted", LargeBinary, nullable=False),
+    Column("token", UUID, Computed("number_hash"), nullable=False),
+    Column("holder_name_hash", LargeBinary),
     Column("purpose", Text, nullable=False),
+    Column("preference", Integer, nullable=False, server_default=text("1")),
     Column("status", Text, nullable=False),
     Column("village_code", Text, nullable=False),
     Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("usable_from", DateTime(timezone=True)),
+    Column("changed_by", Text, nullable=False, server_default=""),
+    Column("confirmed_by", Text),
+    Column("validation", Text, nullable=False, server_default="unknown"),
     Column("verified_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -40,6 +47,8 @@ account_history = Table(
     Column("changed_by", Text, nullable=False),
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("reason", Text, nullable=False),
+    Column("proof_kind", Text),
+    Column("proof_reference_encrypted", LargeBinary),
 )
 """Every version of every account, the present one included: what was approved can always be read back."""
 

@@ -1,4 +1,4 @@
-"""enrolment.approved, .suspended, .ended: keep in which village a beneficiary lives."""
+"""enrolment.approved, .suspended, .resumed, .waitlisted, .ended: keep where a beneficiary lives and how she stands."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.entitlements import repository
 from shared.consumer import Received
-from shared.contracts.eligibility import EnrolmentApproved, EnrolmentEnded, EnrolmentSuspended
+from shared.contracts.eligibility import (
+    EnrolmentApproved,
+    EnrolmentEnded,
+    EnrolmentResumed,
+    EnrolmentSuspended,
+    EnrolmentWaitlisted,
+)
 from shared.service import Context
 
 _STATUS: dict[type, str] = {
     EnrolmentApproved: "approved",
     EnrolmentSuspended: "suspended",
+    EnrolmentResumed: "approved",
+    EnrolmentWaitlisted: "waitlisted",
     EnrolmentEnded: "ended",
 }
 
@@ -30,6 +38,7 @@ async def on_enrolment_changed(context: Context, session: AsyncSession, events: 
             "village_code": event.payload.village_code,
             "effective_on": event.payload.effective_on,
             "status": _STATUS[type(event.payload)],
+            "cause": getattr(event.payload, "cause", None),
             "version": event.payload.version,
         }
         for event in events

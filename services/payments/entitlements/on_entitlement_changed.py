@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,8 +48,14 @@ def _row(payload: EntitlementGranted) -> dict[str, Any]:
         "amount": str(amount),
         "currency": payload.currency,
         "lines": [line.model_dump(mode="json") for line in payload.lines],
-        "lines_agree": sum(line.amount for line in payload.lines) == amount,
+        "lines_agree": _owed(payload) == amount,
+        "unconfirmed": payload.unconfirmed,
         "decision_id": payload.decision_id,
         "revoked_cause": None,
         "version": payload.version,
     }
+
+
+def _owed(payload: EntitlementGranted) -> Decimal:
+    """Benefit and arrears of the lines, less what is recovered."""
+    return sum((-line.amount if line.kind == "recovery" else line.amount for line in payload.lines), Decimal(0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Date, Integer, Numeric, Table, Text
+from sqlalchemy import Boolean, Column, Date, Integer, Numeric, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from services.payments.metadata import metadata
@@ -17,6 +17,7 @@ enrolment = Table(
     Column("village_code", Text, nullable=False),
     Column("effective_on", Date, nullable=False),
     Column("status", Text, nullable=False),
+    Column("cause", Text),
     Column("version", Integer, nullable=False),
 )
 """Who takes part in which programme: tells in which village a beneficiary lives."""
@@ -38,6 +39,7 @@ entitlement = Table(
     Column("currency", Text, nullable=False),
     Column("lines", JSONB, nullable=False),
     Column("lines_agree", Boolean, nullable=False),
+    Column("unconfirmed", Boolean, nullable=False, server_default=text("false")),
     Column("decision_id", UUID, nullable=False),
     Column("revoked_cause", Text),
     Column("version", Integer, nullable=False),

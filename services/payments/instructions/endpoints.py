@@ -9,12 +9,15 @@ from uuid import UUID
 from fastapi import Query
 
 from services.payments.errors import (
+    AccountCooling,
     AccountUnchanged,
+    EmergencyStopped,
     FundInsufficient,
     NoAccount,
     NotReissuable,
     PaymentHeld,
     PaymentNotFound,
+    SamePerson,
 )
 from services.payments.fields import after_id
 from services.payments.instructions import repository
@@ -74,15 +77,28 @@ async def read_payment(payment_id: UUID, principal: PaymentRead, session: Sessio
 
 @router.post(
     "/payments/{payment_id}:reissue",
-    responses=responses(PaymentNotFound, NotReissuable, AccountUnchanged, NoAccount, PaymentHeld, FundInsufficient),
+    responses=responses(
+        PaymentNotFound,
+        NotReissuable,
+        AccountUnchanged,
+        AccountCooling,
+        NoAccount,
+        PaymentHeld,
+        FundInsufficient,
+        EmergencyStopped,
+        SamePerson,
+    ),
 )
 async def reissue(
     payment_id: UUID, principal: PaymentWrite, session: SessionDep, clock: ClockDep, body: ReissueIn | None = None
 ) -> PaymentOut:
-    """Pay again what failed, came back or expired, to the account as it is now."""
+    """Pay again what failed, came back or expired, to the account as it is now.
+
+    By a second person: not by who changed the account (unless another confirmed it), nor by who asked for it in a case.
+    """
     asked = body or ReissueIn()
     row = await reissue_payment(
-        session, principal, payment_id, same_account=asked.same_account, reason=asked.reason, today=clock.today()
+        session, principal, payment_id, same_account=asked.same_account, reason=asked.reason, now=clock.now()
     )
     return PaymentOut.model_validate(row, from_attributes=True)
 

@@ -21,7 +21,7 @@ from services.payments.instructions.schemas import (
     PaymentOut,
     PostingPart,
 )
-from services.payments.ledger.repository import transactions_of_payment
+from services.payments.ledger.reading_repository import movements_of_payment
 from services.payments.lists.model import EXPLAINED, LineReason, LineStatus, ListStatus
 from services.payments.lists.repository import line_of_payment, steps_of
 from services.payments.lists.schemas import StepOut
@@ -61,7 +61,7 @@ async def explain_payment(session: AsyncSession, principal: Principal, payment_i
         attempts=await _attempts(session, attempts),
         ledger=[
             PostingPart.model_validate(posting, from_attributes=True)
-            for posting in await transactions_of_payment(session, payment_id)
+            for posting in await movements_of_payment(session, payment_id)
         ],
         bank_lines=[dict(item._mapping) for item in await lines_of(session, [attempt.id for attempt in attempts])],
     )
@@ -73,7 +73,7 @@ def _payment(row: Record) -> dict[str, Any]:
 
 def _listed(line: Any) -> dict[str, Any]:
     """A payment that exists on a list only."""
-    if line.status == LineStatus.EXCLUDED:
+    if line.status != LineStatus.READY:  # a split line is replaced by its parts
         status = PaymentStatus.EXCLUDED
     else:
         status = PaymentStatus.APPROVED if ListStatus(line.list_status) in _WAITING else PaymentStatus.LISTED

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 from uuid import UUID
 
 from shared.ids import deterministic_uuid
@@ -67,6 +67,7 @@ class Outcome:
         source_reference: the message or line it came in, so that an auditor finds it.
         reason_code: ISO 20022 external reason (AC04 ...) or the rail's own; empty when there is none.
         reason: the same in words, without personal data.
+        agent_code: the agent who paid it out, where the rail has agents.
     """
 
     attempt_id: UUID
@@ -76,6 +77,7 @@ class Outcome:
     source_reference: str
     reason_code: str = ""
     reason: str = ""
+    agent_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,24 @@ def step(state: AttemptState, kind: OutcomeKind) -> tuple[AttemptState, ...] | N
     if path is not None:
         return path
     return () if kind in _KNOWN.get(state, frozenset()) else None
+
+
+def table_of_steps() -> list[tuple[str, str, str, str | None]]:
+    """The whole of `step` as rows, so that a database can do the same: (state, kind, verdict, path).
+
+    The verdict is `step`, `known` or `contradiction`; the path is the states passed through, joined by commas.
+    """
+    rows: list[tuple[str, str, str, str | None]] = []
+    for state in AttemptState:
+        for kind in get_args(OutcomeKind):
+            path = step(state, kind)
+            if path is None:
+                rows.append((state.value, kind, "contradiction", None))
+            elif not path:
+                rows.append((state.value, kind, "known", None))
+            else:
+                rows.append((state.value, kind, "step", ",".join(reached.value for reached in path)))
+    return rows
 
 
 @dataclass(frozen=True, slots=True)

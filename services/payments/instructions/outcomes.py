@@ -1,8 +1,13 @@
 """The only door through which an attempt's outcome changes (rails and reconciliation call nothing else).
 
-One call is a handful of statements, whatever the number of outcomes: lock the attempts, fold the outcomes in memory
-by the pure table of `model.py`, write attempts, payments, history, ledger and events. Everything is in the caller's
-transaction: the statement line that told of it commits with it.
+Two ways in, one way through. `apply_outcomes` takes what a callback, a page or a report told: it is folded in memory
+by the
+pure table of `model.py`. `apply_staged_outcomes` takes a temporary table that the caller has filled by SQL: it is
+judged by
+the same table, in SQL, so that no line of a bank's statement becomes an object here. Both lock the attempts in id
+order and
+write by the one statement of `outcome_statements.py`, in the caller's transaction: the statement line that told of it
+commits with it.
 """
 
 from __future__ import annotations
@@ -13,15 +18,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.instructions import repository
-from services.payments.instructions.events import publish_outcomes
-from services.payments.instructions.model import AttemptState, Contradiction, Folded, Outcome, Step, fold
-from services.payments.ledger.model import OUTCOME_MOVEMENTS
-from services.payments.ledger.repository import post
+from services.payments.instructions import outcome_staging, repository
+from services.payments.instructions.model import AttemptState, Contradiction, Outcome, Step, fold
+from services.payments.instructions.outcome_statements import WRITE_FROM_ARRAYS, WRITE_STAGED
+from shared.telemetry import current_traceparent
 
-__all__ = ["Applied", "Contradiction", "Outcome", "apply_outcomes"]
-
+__all__ = ["Applied", "Contradiction", "Outcome", "apply_outcomes", "apply_staged_outcomes", "stage_outcomes"]
 _REASON_LENGTH = 500
+stage_outcomes = outcome_staging.open_stage
+"""Make the temporary table `offered_outcome` that `apply_staged_outcomes` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,57 +63,58 @@ async def apply_outcomes(session: AsyncSession, outcomes: Sequence[Outcome]) -> 
     states = await repository.lock_attempts(session, sorted({outcome.attempt_id for outcome in outcomes}))
     folded = fold(states, outcomes)
     if folded.steps:
-        await _write(session, folded)
+        arrays = _arrays(folded.steps)
+        await session.execute(WRITE_FROM_ARRAYS, arrays | {"traceparent": current_traceparent()})
     applied = len(outcomes) - folded.unchanged - len(folded.contradictions)
     return Applied(applied, folded.unchanged, list(folded.contradictions))
 
 
-async def _write(session: AsyncSession, folded: Folded) -> None:
-    events = _number_events(folded.steps)
-    await repository.write_attempts(session, _last_steps(folded.steps))
-    if events["attempts"]:
-        await repository.write_payments(session, events)
-        await post(session, repository.OUTCOME_MOVEMENTS, _movements(folded.steps))
-        await publish_outcomes(session, events)
-    await repository.write_outcomes(session, _columns(folded.steps))
+async def apply_staged_outcomes(session: AsyncSession) -> Applied:
+    """Apply what the temporary table `offered_outcome` holds, and empty it.
+
+    Its columns: position (integer, the order told, unique), attempt_id, kind, on_date, source, source_reference,
+    reason_code, reason. Same effects and guarantees as `apply_outcomes`.
+
+    Returns:
+        counts, and the contradictions with the outcome as it was staged.
+    """
+    await outcome_staging.lock_and_judge(session)
+    repeated = await outcome_staging.repeated_outcomes(session)
+    folded = fold({attempt: AttemptState(state) for attempt, state in repeated.states.items()}, repeated.outcomes)
+    if folded.steps:
+        await outcome_staging.add_steps(session, _arrays(folded.steps))
+    await session.execute(WRITE_STAGED, {"traceparent": current_traceparent()})
+    judged = await outcome_staging.close(session)
+    contradictions = [*judged.contradictions, *folded.contradictions]
+    several = len(repeated.outcomes) - folded.unchanged - len(folded.contradictions)
+    return Applied(judged.applied + several, judged.unchanged + folded.unchanged, contradictions)
 
 
-def _last_steps(steps: Sequence[Step]) -> dict[str, list[Any]]:
-    last = {step.outcome.attempt_id: step for step in steps}
-    return _columns(list(last.values()))
-
-
-def _columns(steps: Sequence[Step]) -> dict[str, list[Any]]:
-    """Steps as parallel arrays, for unnest."""
-    return {
-        "attempts": [step.outcome.attempt_id for step in steps],
-        "states": [step.state.value for step in steps],
-        "days": [step.outcome.on for step in steps],
-        "sources": [step.outcome.source for step in steps],
-        "references": [step.outcome.source_reference for step in steps],
-        "reason_codes": [step.outcome.reason_code for step in steps],
-        "reasons": [step.outcome.reason[:_REASON_LENGTH] for step in steps],
-    }
-
-
-def _number_events(steps: Sequence[Step]) -> dict[str, list[Any]]:
-    """The steps that change the payment: `numbers` are versions after the present one, `totals` the last of them."""
-    told = [step for step in steps if step.state is not AttemptState.ACCEPTED]
-    counted: dict[Any, int] = {}
+def _arrays(steps: Sequence[Step]) -> dict[str, list[Any]]:
+    """Steps as parallel arrays, for unnest. `number` counts an attempt's steps that change its payment, of `total`."""
     numbers: list[int] = []
-    for step in told:
-        counted[step.outcome.attempt_id] = counted.get(step.outcome.attempt_id, 0) + 1
-        numbers.append(counted[step.outcome.attempt_id])
-    columns = _columns(told)
-    columns["numbers"] = numbers
-    columns["totals"] = [counted[step.outcome.attempt_id] for step in told]
-    return columns
-
-
-def _movements(steps: Sequence[Step]) -> dict[str, list[Any]]:
-    moved = [(step, kind) for step in steps for kind in OUTCOME_MOVEMENTS.get(step.state, ())]
+    counted: dict[Any, int] = {}
+    last: dict[Any, int] = {}
+    for position, step in enumerate(steps):
+        attempt = step.outcome.attempt_id
+        if step.state is AttemptState.ACCEPTED:
+            numbers.append(0)
+        else:
+            counted[attempt] = counted.get(attempt, 0) + 1
+            numbers.append(counted[attempt])
+        last[attempt] = position
+    told = [step.outcome for step in steps]
     return {
-        "attempts": [step.outcome.attempt_id for step, _ in moved],
-        "kinds": [kind.value for _, kind in moved],
-        "days": [step.outcome.on for step, _ in moved],
+        "attempt_id": [outcome.attempt_id for outcome in told],
+        "state": [step.state.value for step in steps],
+        "day": [outcome.on for outcome in told],
+        "source": [outcome.source for outcome in told],
+        "source_reference": [outcome.source_reference for outcome in told],
+        "reason_code": [outcome.reason_code for outcome in told],
+        "reason": [outcome.reason[:_REASON_LENGTH] for outcome in told],
+        "agent_code": [outcome.agent_code for outcome in told],
+        "number": numbers,
+        "total": [counted.get(outcome.attempt_id, 0) for outcome in told],
+        "last": [last[outcome.attempt_id] == position for position, outcome in enumerate(told)],
+        "position": list(range(len(steps))),
     }

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, exists, func, insert, or_, select, text, update
+from sqlalchemy import and_, case, delete, exists, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.instructions.model import AttemptState, PaymentStatus
-from services.payments.instructions.tables import payment, payment_attempt, payment_outcome
-from services.payments.ledger.repository import movements
+from services.payments.instructions.model import REISSUABLE, AttemptState, PaymentStatus
+from services.payments.instructions.tables import payment, payment_attempt, payment_outcome, unpaid_payment
 from services.payments.lists.model import LineStatus, ListStatus
 from services.payments.lists.tables import payment_list, payment_list_line
 from services.payments.metadata import Record
@@ -20,77 +19,14 @@ from shared.auth import Principal, in_area
 # --- outcomes --------------------------------------------------------------------------------------------------------
 
 _LOCK_ATTEMPTS = text(
-    "SELECT id, state FROM payment_attempt WHERE id = ANY(CAST(:attempts AS uuid[])) ORDER BY id FOR UPDATE"
+    "SELECT id, state FROM payment_attempt WHERE id = ANY(CAST(:attempts AS uuid[])) ORDER BY id FOR NO KEY UPDATE"
 )
-_WRITE_ATTEMPTS = text(
-    """
-    UPDATE payment_attempt AS a
-    SET state = s.state, outcome_on = s.day, outcome_source = s.source, reason_code = s.reason_code,
-        reason = s.reason, updated_at = now()
-    FROM unnest(CAST(:attempts AS uuid[]), CAST(:states AS text[]), CAST(:days AS date[]), CAST(:sources AS text[]),
-                CAST(:reason_codes AS text[]), CAST(:reasons AS text[]))
-         AS s(attempt_id, state, day, source, reason_code, reason)
-    WHERE a.id = s.attempt_id
-    """
-)
-_WRITE_PAYMENTS = text(
-    """
-    UPDATE payment AS p SET status = s.state, version = p.version + s.number, updated_at = now()
-    FROM unnest(CAST(:attempts AS uuid[]), CAST(:states AS text[]), CAST(:numbers AS integer[]),
-                CAST(:totals AS integer[])) AS s(attempt_id, state, number, total)
-    JOIN payment_attempt a ON a.id = s.attempt_id
-    WHERE s.number = s.total AND p.id = a.payment_id AND p.attempt = a.attempt
-    """
-)
-_WRITE_OUTCOMES = text(
-    """
-    INSERT INTO payment_outcome
-        (attempt_id, kind, effective_on, source, source_reference, reason_code, reason)
-    SELECT * FROM unnest(CAST(:attempts AS uuid[]), CAST(:states AS text[]), CAST(:days AS date[]),
-        CAST(:sources AS text[]), CAST(:references AS text[]), CAST(:reason_codes AS text[]),
-        CAST(:reasons AS text[]))
-    """
-)
-OUTCOME_MOVEMENTS = movements(
-    """
-    SELECT m.kind || ':' || m.attempt_id AS reference, m.kind, p.id AS payment_id, a.id AS attempt_id,
-           p.payment_list_id, m.day AS effective_on, p.fund_code, p.programme_code, a.rail, a.amount, a.currency
-    FROM unnest(CAST(:attempts AS uuid[]), CAST(:kinds AS text[]), CAST(:days AS date[])) AS m(attempt_id, kind, day)
-    JOIN payment_attempt a ON a.id = m.attempt_id
-    JOIN payment p ON p.id = a.payment_id
-    """
-)
-"""What outcomes move: one row per (attempt, kind)."""
-
-_PICK = {
-    "attempts": ("attempts", "states", "days", "sources", "reason_codes", "reasons"),
-    "payments": ("attempts", "states", "numbers", "totals"),
-}
-
-
-def _pick(columns: Mapping[str, list[Any]], names: Sequence[str]) -> dict[str, list[Any]]:
-    return {name: columns[name] for name in names}
 
 
 async def lock_attempts(session: AsyncSession, attempt_ids: Sequence[UUID]) -> dict[UUID, AttemptState]:
     """States of these attempts, their rows locked in id order until the transaction ends."""
     rows = await session.execute(_LOCK_ATTEMPTS, {"attempts": list(attempt_ids)})
     return {row.id: AttemptState(row.state) for row in rows}
-
-
-async def write_attempts(session: AsyncSession, columns: Mapping[str, list[Any]]) -> None:
-    """Put each attempt where its last step took it."""
-    await session.execute(_WRITE_ATTEMPTS, _pick(columns, _PICK["attempts"]))
-
-
-async def write_payments(session: AsyncSession, columns: Mapping[str, list[Any]]) -> None:
-    """Move the payments of these attempts, each by as many versions as it has steps."""
-    await session.execute(_WRITE_PAYMENTS, _pick(columns, _PICK["payments"]))
-
-
-async def write_outcomes(session: AsyncSession, columns: Mapping[str, list[Any]]) -> None:
-    """Keep every step with the channel that told it."""
-    await session.execute(_WRITE_OUTCOMES, dict(columns))
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -129,6 +65,8 @@ async def payments_where(
     statement = select(payment).where(in_area(principal, payment.c.village_code))
     for name, wanted in filters.items():
         statement = statement.where(payment.c[name] == wanted)
+    if filters.get("status") in REISSUABLE:  # few, and listed apart: no index holds the status of every payment
+        statement = statement.where(payment.c.id.in_(select(unpaid_payment.c.payment_id)))
     if after is not None:
         statement = statement.where(payment.c.id > after)
     return (await session.execute(statement.order_by(payment.c.id).limit(limit))).all()
@@ -163,10 +101,18 @@ async def sums_of_lines(session: AsyncSession, principal: Principal) -> Sequence
     statement = (
         select(status, line.currency, func.count().label("count"), func.sum(line.amount).label("amount"))
         .join(payment_list, owner.id == line.payment_list_id)
-        .where(live, waiting, in_area(principal, line.village_code))
+        .where(live, waiting, line.status != LineStatus.SPLIT, in_area(principal, line.village_code))
         .group_by(status, line.currency)
     )
     return (await session.execute(statement)).all()
+
+
+_ASKED_BY = text("SELECT requested_by FROM remedy WHERE payment_id = :payment AND outcome = 'waiting'")
+
+
+async def remedies_asked_by(session: AsyncSession, payment_id: UUID) -> Sequence[str]:
+    """Who asked, in cases, for a payment to be issued again and still waits for it."""
+    return (await session.scalars(_ASKED_BY, {"payment": payment_id})).all()
 
 
 async def add_attempt(session: AsyncSession, row: Record, attempt_id: UUID, account: Record) -> Record:
@@ -183,6 +129,7 @@ async def add_attempt(session: AsyncSession, row: Record, attempt_id: UUID, acco
         .returning(payment)
     )
     changed = (await session.execute(statement)).one()
+    await session.execute(delete(unpaid_payment).where(unpaid_payment.c.payment_id == row.id))
     await session.execute(
         insert(payment_attempt).values(
             id=attempt_id,
@@ -192,6 +139,7 @@ async def add_attempt(session: AsyncSession, row: Record, attempt_id: UUID, acco
             provider=account.provider,
             account_id=account.id,
             account_version=account.version,
+            account_token=account.token,
             end_to_end_id=attempt_id.hex,
             state=AttemptState.QUEUED,
             amount=row.amount,

@@ -43,6 +43,8 @@ payment_attempt = Table(
     Column("account_version", Integer, nullable=False),
     Column("end_to_end_id", String(35), nullable=False, unique=True),
     Column("batch_id", UUID),
+    Column("account_token", UUID),
+    Column("agent_code", Text),
     Column("state", Text, nullable=False),
     Column("amount", Numeric(18, 2), nullable=False),
     Column("currency", Text, nullable=False),
@@ -59,7 +61,7 @@ payment_outcome = Table(
     "payment_outcome",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("attempt_id", UUID, nullable=False),
+    Column("attempt_id", UUID, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("effective_on", Date, nullable=False),
     Column("source", Text, nullable=False),
@@ -69,3 +71,13 @@ payment_outcome = Table(
     Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 """Every outcome that changed an attempt, with the channel that told it. Append-only by use."""
+
+unpaid_payment = Table(
+    "unpaid_payment",
+    metadata,
+    Column("payment_id", UUID, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("since", Date, nullable=False),
+)
+"""Payments whose money is back in the fund. Beside `payment`, since an index over its status would cost every
+update."""

@@ -14,8 +14,8 @@ from uuid import UUID
 from services.payments.accounts.repository import overshared
 from services.payments.entitlements.repository import cycle_by_id, totals_of_cycle
 from services.payments.fields import plain
-from services.payments.lists import repository
-from services.payments.lists.model import ListStatus, Total, TotalKey, compare_totals
+from services.payments.lists import line_repository, repository
+from services.payments.lists.model import ListStatus, Total, TotalKey, approvals_needed, compare_totals
 from services.payments.lists.start_list import JOB
 from services.payments.metadata import Record
 from services.payments.statistics import Bulk, refresh
@@ -93,7 +93,8 @@ async def _refuse(run: JobRun, row: Record, code: str, message: str, **extra: An
 
 
 async def _write_lines(run: JobRun, row: Record, cycle: Any) -> None:
-    settings, today = run.context.settings, run.context.clock.today()
+    settings, now = run.context.settings, run.context.clock.now()
+    ceiling = settings.payment_ceilings.get(row.currency)
     async with run.context.database.session() as session:
         await refresh(session, Bulk.BUILD)
         shared = await overshared(session, settings.account_beneficiary_limit)
@@ -104,7 +105,7 @@ async def _write_lines(run: JobRun, row: Record, cycle: Any) -> None:
             until = await repository.chunk_end(session, row.cycle_id, after, settings.chunk_size)
             if until is None:
                 return
-            await repository.build_lines(session, row, after, until, shared, today)
+            await line_repository.build_lines(session, row, after, until, shared=shared, ceiling=ceiling, now=now)
         after = until
         done = min(done + settings.chunk_size, cycle.count)
         await run.progress(done, cycle.count, "lines built and checked")
@@ -116,7 +117,7 @@ async def _finish(run: JobRun, row: Record, cycle: Any) -> Record:
         counts = await repository.counts_of(session, row.id)
         met = (
             counts.ready_count + counts.excluded_count == cycle.count
-            and counts.ready_amount + counts.excluded_amount == cycle.amount
+            and counts.ready_amount + counts.excluded_amount + counts.deducted_amount == cycle.amount
         )
         if met:
             return await repository.change_list(
@@ -124,10 +125,16 @@ async def _finish(run: JobRun, row: Record, cycle: Any) -> Record:
                 row.id,
                 status=ListStatus.BUILT,
                 content_hash=await repository.hash_of(session, row.id),
+                approvals_needed=approvals_needed(counts.ready_amount, _threshold(run, row)),
                 **counts._mapping,
             )
     await _refuse(run, row, "control_totals_differ", "The lines written do not add up to the cycle's totals.")
     raise AssertionError("unreachable: refusing raises")
+
+
+def _threshold(run: JobRun, row: Record) -> Decimal | None:
+    thresholds: dict[str, Decimal] = run.context.settings.second_approval_above
+    return thresholds.get(row.currency)
 
 
 BUILD_LIST = JobKind(JOB, build_list)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.emergency_stops import check as stops
+from services.payments.emergency_stops.check import ensure_not_stopped
 from services.payments.fields import plain
 from services.payments.instructions.disburse import FIRST, chunk_end, instruct_chunk, instructed_totals
 from services.payments.lists import repository
@@ -28,9 +30,10 @@ async def disburse_list(session: AsyncSession, principal: Principal, list_id: UU
         The job's id.
 
     Raises:
-        PaymentListNotFound, ListState, SamePerson.
+        PaymentListNotFound, ListState, SamePerson, EmergencyStopped.
     """
     row = await begin_step(session, principal, list_id, Action.DISBURSE)
+    await ensure_not_stopped(session, programme_code=row.programme_code, fund_codes=row.fund_codes)
     await repository.change_list(session, list_id, status=ListStatus.DISBURSING, disbursed_by=principal.subject)
     await repository.add_step(session, list_id, Action.DISBURSE, principal.subject, content_hash=row.content_hash)
     detail = {"content_hash": row.content_hash}
@@ -56,22 +59,27 @@ async def run_disbursement(run: JobRun) -> dict[str, Any]:
     if row.status == ListStatus.DISBURSING:
         if stored != row.content_hash:
             raise JobFailed("content_changed", "The lines are not those that were approved: nothing was paid.")
-        await _instruct(run, row)
+        await _instruct(run, row, first=True)
+        await _instruct(run, row, first=False)
     return await _finish(run, row)
 
 
-async def _instruct(run: JobRun, row: Any) -> None:
+async def _instruct(run: JobRun, row: Any, *, first: bool) -> None:
     after, done, chunks = FIRST, 0, 0
     today, size = run.context.clock.today(), run.context.settings.chunk_size
     while True:
         async with run.context.database.session() as session:
             await run.still_mine(session)
-            if chunks & (chunks - 1) == 0:  # before chunks 1, 2, 3, 5, 9 ...: the tables double in between
+            if await stops.stops_list(session, row.id):
+                raise JobFailed("emergency_stopped", "A stop was placed: lift it and disburse the rest.")
+            if (
+                not first and chunks & (chunks - 1) == 0
+            ):  # before chunks 1, 2, 3, 5, 9 ...: the tables double in between
                 await refresh(session, Bulk.DISBURSE)
-            until = await chunk_end(session, row.id, after, size)
+            until = await chunk_end(session, row.id, after, size, first=first)
             if until is None:
                 return
-            await instruct_chunk(session, row, after, until, today)
+            await instruct_chunk(session, row, after, until, today, first)
             await enqueue(session, FORM, {}, key=FORM)
         after, chunks = until, chunks + 1
         done = min(done + size, row.ready_count)

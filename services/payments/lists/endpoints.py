@@ -9,8 +9,10 @@ from fastapi import Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.errors import (
+    BadParts,
     ContentChanged,
     CycleNotClosed,
+    EmergencyStopped,
     EntitlementsIncomplete,
     FundAmbiguous,
     FundInsufficient,
@@ -22,21 +24,25 @@ from services.payments.errors import (
     SamePerson,
 )
 from services.payments.fields import after_id
-from services.payments.lists import repository
+from services.payments.lists import line_repository, repository
 from services.payments.lists.approve_list import approve_list
+from services.payments.lists.change_lines import exclude_lines, prioritise_lines, split_line
 from services.payments.lists.disburse_list import disburse_list
-from services.payments.lists.exclude_line import exclude_line
 from services.payments.lists.model import EXPLAINED, LineReason, LineStatus
 from services.payments.lists.reject_list import reject_list
 from services.payments.lists.schemas import (
     Approval,
+    FundShare,
     JobAccepted,
     LineOut,
+    LinesIn,
     ListAccepted,
     ListDetail,
     ListIn,
     ListOut,
+    PriorityIn,
     ReasonTotal,
+    SplitIn,
     StepOut,
     WithReason,
 )
@@ -45,7 +51,7 @@ from services.payments.lists.submit_list import submit_list
 from shared.auth import Principal, requires
 from shared.errors import responses
 from shared.etag import etag
-from shared.http import ClockDep, Router, SessionDep
+from shared.http import ClockDep, ContextDep, Router, SessionDep
 from shared.pagination import Page, Paging
 
 ListMake = Annotated[Principal, requires("payment_officer")]
@@ -60,11 +66,12 @@ router = Router(prefix="/payments/v1/payment-lists", tags=["payment lists"])
 @router.post(
     "",
     status_code=202,
-    responses=responses(CycleNotClosed, EntitlementsIncomplete, ListExists, NoFund, FundAmbiguous),
+    responses=responses(CycleNotClosed, EntitlementsIncomplete, ListExists, NoFund, FundAmbiguous, EmergencyStopped),
 )
 async def create_list(body: ListIn, principal: ListMake, session: SessionDep, response: Response) -> ListAccepted:
     """Build and check the payment list of a closed cycle. One cycle has one list."""
-    job_id, list_id = await start_list(session, principal, body.cycle_id, body.fund_code)
+    funds = body.fund_codes or ([body.fund_code] if body.fund_code else [])
+    job_id, list_id = await start_list(session, principal, body.cycle_id, funds)
     response.headers["Location"] = f"/payments/v1/payment-lists/{list_id}"
     return ListAccepted(job_id=job_id, payment_list_id=list_id)
 
@@ -103,7 +110,7 @@ async def submit(list_id: UUID, principal: ListMake, session: SessionDep) -> Lis
 
 @router.post(
     "/{list_id}:approve",
-    responses=responses(PaymentListNotFound, ListState, ContentChanged, SamePerson, FundInsufficient),
+    responses=responses(PaymentListNotFound, ListState, ContentChanged, SamePerson, FundInsufficient, EmergencyStopped),
 )
 async def approve(
     list_id: UUID, body: Approval, principal: ListApprove, session: SessionDep, clock: ClockDep
@@ -124,8 +131,40 @@ async def exclude(
     list_id: UUID, payment_id: UUID, body: WithReason, principal: ListMake, session: SessionDep, clock: ClockDep
 ) -> ListOut:
     """Take a line off. An approval is void: the list must be submitted and approved again."""
-    row = await exclude_line(session, principal, list_id, payment_id, body.reason, clock.today())
+    row = await exclude_lines(session, principal, list_id, [payment_id], body.reason, clock.today())
     return ListOut.model_validate(row, from_attributes=True)
+
+
+@router.post("/{list_id}/lines:exclude", responses=responses(PaymentListNotFound, LineNotFound, ListState))
+async def exclude_many(
+    list_id: UUID, body: LinesIn, principal: ListMake, session: SessionDep, clock: ClockDep
+) -> ListOut:
+    """Take several lines off together, for one reason; all or none. An approval is void."""
+    row = await exclude_lines(session, principal, list_id, body.payments, body.reason, clock.today())
+    return ListOut.model_validate(row, from_attributes=True)
+
+
+@router.post("/{list_id}/lines:prioritise", responses=responses(PaymentListNotFound, LineNotFound, ListState))
+async def prioritise(
+    list_id: UUID, body: PriorityIn, principal: ListMake, session: SessionDep, clock: ClockDep
+) -> ListOut:
+    """Have lines instructed before the others, for a reason. An approval is void."""
+    row = await prioritise_lines(session, principal, list_id, body.payments, body.priority, body.reason, clock.today())
+    return ListOut.model_validate(row, from_attributes=True)
+
+
+@router.post(
+    "/{list_id}/lines/{payment_id}:split", responses=responses(PaymentListNotFound, LineNotFound, ListState, BadParts)
+)
+async def split(
+    list_id: UUID, payment_id: UUID, body: SplitIn, principal: ListMake, session: SessionDep, context: ContextDep
+) -> ListOut:
+    """Pay a line in several parts of the same sum, e.g. where it is above the ceiling. An approval is void."""
+    row = await repository.list_by_id(session, list_id)
+    ceiling = None if row is None else context.settings.payment_ceilings.get(row.currency)
+    today = context.clock.today()
+    changed = await split_line(session, principal, list_id, payment_id, body.amounts, ceiling, body.reason, today)
+    return ListOut.model_validate(changed, from_attributes=True)
 
 
 @router.post("/{list_id}:disburse", status_code=202, responses=responses(PaymentListNotFound, ListState, SamePerson))
@@ -147,6 +186,10 @@ async def _detail(session: AsyncSession, row: Any) -> ListDetail:
                 amount=item.amount,
             )
             for item in reasons
+        ],
+        funds=[
+            FundShare.model_validate(item, from_attributes=True)
+            for item in await line_repository.fund_ranges(session, row.id)
         ],
         steps=[StepOut.model_validate(step, from_attributes=True) for step in steps],
     )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.lists.model import LineReason, ListStatus
+from services.payments.lists.model import ListStatus
 from services.payments.lists.tables import payment_list, payment_list_line, payment_list_step
 from services.payments.metadata import Record
 from shared.auth import Principal, in_area
@@ -19,8 +18,9 @@ FIRST = UUID(int=0)
 
 _ADD = text(
     """
-    INSERT INTO payment_list (id, cycle_id, programme_code, period, fund_code, currency, status, built_by, version)
-    SELECT :id, c.id, c.programme_code, c.period, :fund, c.currency, 'building', :actor,
+    INSERT INTO payment_list (id, cycle_id, programme_code, period, fund_code, fund_codes, currency, status, built_by,
+                              version)
+    SELECT :id, c.id, c.programme_code, c.period, :fund, CAST(:funds AS text[]), c.currency, 'building', :actor,
            COALESCE((SELECT max(version) FROM payment_list WHERE cycle_id = c.id), 0) + 1
     FROM cycle c WHERE c.id = :cycle
     ON CONFLICT DO NOTHING
@@ -33,39 +33,6 @@ _CHUNK_END = text(
         SELECT payment_id FROM entitlement WHERE cycle_id = :cycle AND payment_id > :after
         ORDER BY payment_id LIMIT :size) AS chunk
     ORDER BY payment_id DESC LIMIT 1
-    """
-)
-_BUILD = text(
-    """
-    INSERT INTO payment_list_line (payment_list_id, payment_id, entitlement_id, beneficiary_id, beneficiary_reference,
-        village_code, component, amount, currency, account_id, account_version, rail, provider, status, reasons)
-    SELECT :list, e.payment_id, e.id, e.beneficiary_id, e.beneficiary_reference, e.village_code, e.component,
-           e.amount, e.currency, a.id, a.version, a.rail, a.provider,
-           CASE WHEN cardinality(found.reasons) = 0 THEN 'ready' ELSE 'excluded' END, found.reasons
-    FROM entitlement e
-    JOIN cycle c ON c.id = e.cycle_id
-    LEFT JOIN account own ON own.beneficiary_id = e.beneficiary_id AND own.purpose = e.programme_code
-        AND own.status = 'active'
-    LEFT JOIN account general ON general.beneficiary_id = e.beneficiary_id AND general.purpose = 'any'
-        AND general.status = 'active'
-    CROSS JOIN LATERAL (
-        SELECT COALESCE(own.id, general.id) AS id, COALESCE(own.version, general.version) AS version,
-               COALESCE(own.rail, general.rail) AS rail, COALESCE(own.provider, general.provider) AS provider,
-               COALESCE(own.number_hash, general.number_hash) AS number_hash) AS a
-    CROSS JOIN LATERAL (SELECT array_remove(ARRAY[
-        CASE WHEN e.revoked_cause IS NOT NULL THEN 'revoked' END,
-        CASE WHEN e.amount = 0 THEN 'amount_zero' END,
-        CASE WHEN NOT e.lines_agree OR (e.currency, e.programme_code, e.period)
-                  IS DISTINCT FROM (c.currency, c.programme_code, c.period) THEN 'control' END,
-        CASE WHEN a.id IS NULL THEN 'no_account' END,
-        CASE WHEN a.number_hash = ANY(CAST(:shared AS bytea[])) THEN 'duplicate_account' END,
-        CASE WHEN EXISTS (SELECT FROM hold h WHERE h.payment_id = e.payment_id AND NOT h.released
-                          AND (h.until IS NULL OR h.until >= :today)) THEN 'hold' END,
-        CASE WHEN EXISTS (SELECT FROM payment p WHERE p.beneficiary_id = e.beneficiary_id
-                          AND p.programme_code = e.programme_code AND p.period = e.period
-                          AND p.component = e.component) THEN 'already_paid' END], NULL) AS reasons) AS found
-    WHERE e.cycle_id = :cycle AND e.payment_id > :after AND e.payment_id <= :until
-    ON CONFLICT DO NOTHING
     """
 )
 _HASH = text(
@@ -81,22 +48,18 @@ _COUNTS = text(
     SELECT count(*) FILTER (WHERE status = 'ready') AS ready_count,
            COALESCE(sum(amount) FILTER (WHERE status = 'ready'), 0) AS ready_amount,
            count(*) FILTER (WHERE status = 'excluded') AS excluded_count,
-           COALESCE(sum(amount) FILTER (WHERE status = 'excluded'), 0) AS excluded_amount
+           COALESCE(sum(amount) FILTER (WHERE status = 'excluded'), 0) AS excluded_amount,
+           COALESCE(sum(deduction) FILTER (WHERE status <> 'split'), 0) AS deducted_amount
     FROM payment_list_line WHERE payment_list_id = :list
     """
 )
-_EXCLUDE = text(
-    """
-    UPDATE payment_list_line SET status = 'excluded', reasons = ARRAY[CAST(:reason AS text)], note = :note
-    WHERE payment_list_id = :list AND payment_id = :payment AND status = 'ready'
-    RETURNING payment_id
-    """
-)
 
 
-async def add_list(session: AsyncSession, list_id: UUID, cycle_id: UUID, fund_code: str, actor: str) -> Record | None:
+async def add_list(
+    session: AsyncSession, list_id: UUID, cycle_id: UUID, funds: Sequence[str], actor: str
+) -> Record | None:
     """Open a list for a closed cycle; None when the cycle has one that was not rejected or refused (fault 10)."""
-    parameters = {"id": list_id, "cycle": cycle_id, "fund": fund_code, "actor": actor}
+    parameters = {"id": list_id, "cycle": cycle_id, "fund": funds[0], "funds": list(funds), "actor": actor}
     return (await session.execute(_ADD, parameters)).one_or_none()
 
 
@@ -156,29 +119,6 @@ async def chunk_end(session: AsyncSession, cycle_id: UUID, after: UUID, size: in
     return last
 
 
-async def build_lines(
-    session: AsyncSession, row: Record, after: UUID, until: UUID, shared: Sequence[bytes], today: date
-) -> None:
-    """Write the lines of payments in (after, until], checked: each keeps every reason that keeps it out.
-
-    Args:
-        row: the payment list.
-        shared: hashes of the account numbers that serve too many beneficiaries (`accounts.repository.overshared`).
-        today: decides whether a hold is in force.
-    """
-    await session.execute(
-        _BUILD,
-        {
-            "list": row.id,
-            "cycle": row.cycle_id,
-            "after": after,
-            "until": until,
-            "shared": list(shared),
-            "today": today,
-        },
-    )
-
-
 async def hash_of(session: AsyncSession, list_id: UUID) -> str:
     """The content hash of the ready lines as they are stored now: `model.content_hash`, computed by the database."""
     return str((await session.execute(_HASH, {"list": list_id})).scalar_one())
@@ -214,12 +154,6 @@ async def ready_totals(session: AsyncSession, list_id: UUID) -> Sequence[Record]
         .order_by(line.component, province)
     )
     return (await session.execute(statement)).all()
-
-
-async def exclude_line(session: AsyncSession, list_id: UUID, payment_id: UUID, note: str) -> bool:
-    """Take a ready line off the list; False when there is none."""
-    parameters = {"list": list_id, "payment": payment_id, "reason": LineReason.OFFICER.value, "note": note}
-    return (await session.execute(_EXCLUDE, parameters)).first() is not None
 
 
 async def lines_of(

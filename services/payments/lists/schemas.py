@@ -7,16 +7,17 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.payments.fields import AmountOut, Code
+from services.payments.fields import AmountIn, AmountOut, Code
 
 
 class ListIn(BaseModel):
-    """Which cycle to pay; which fund, where several serve it."""
+    """Which cycle to pay; which fund, or funds in the order in which they pay. Default: all that serve, by priority."""
 
     model_config = ConfigDict(extra="forbid")
 
     cycle_id: UUID
     fund_code: Code | None = None
+    fund_codes: list[Code] = Field(default_factory=list, max_length=50)
 
 
 class ListAccepted(BaseModel):
@@ -48,6 +49,24 @@ class WithReason(BaseModel):
     reason: str = Field(min_length=3, max_length=500)
 
 
+class LinesIn(WithReason):
+    """Lines to be changed together, and why."""
+
+    payments: list[UUID] = Field(min_length=1, max_length=500)
+
+
+class PriorityIn(LinesIn):
+    """Lines to go before the others (1 to 9), or with them again (0)."""
+
+    priority: int = Field(default=1, ge=0, le=9)
+
+
+class SplitIn(WithReason):
+    """The amounts of the parts; left out: as many parts of at most the ceiling as are needed."""
+
+    amounts: list[AmountIn] | None = Field(default=None, min_length=2, max_length=50)
+
+
 class ReasonTotal(BaseModel):
     """What one reason leaves out; a line with two reasons counts under both."""
 
@@ -75,12 +94,16 @@ class ListOut(BaseModel):
     programme_code: str
     period: str
     fund_code: str
+    fund_codes: list[str]
     currency: str
     status: str
     ready_count: int
     ready_amount: AmountOut
     excluded_count: int
     excluded_amount: AmountOut
+    deducted_amount: AmountOut = Field(description="Kept back for over-payments: not part of what is paid.")
+    approvals_needed: int
+    first_approved_by: str | None
     content_hash: str | None
     refusal: str | None
     built_by: str
@@ -92,10 +115,20 @@ class ListOut(BaseModel):
     updated_at: datetime
 
 
+class FundShare(BaseModel):
+    """What one fund pays of a list."""
+
+    position: int
+    fund_code: str
+    count: int
+    amount: AmountOut
+
+
 class ListDetail(ListOut):
     """A payment list with what was left out and what was done."""
 
     excluded: list[ReasonTotal]
+    funds: list[FundShare] = Field(description="Of an approved list: what each fund pays.")
     steps: list[StepOut]
 
 
@@ -109,7 +142,10 @@ class LineOut(BaseModel):
     village_code: str
     component: str
     amount: AmountOut
+    deduction: AmountOut
     currency: str
+    priority: int
+    part_of: UUID | None
     account_id: UUID | None
     rail: str | None
     status: str

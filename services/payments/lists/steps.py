@@ -15,6 +15,8 @@ from shared.auth import Principal, ensure_area
 _DONE = {
     Action.BUILD: "built",
     Action.EXCLUDE: "changed",
+    Action.SPLIT: "changed",
+    Action.PRIORITISE: "changed",
     Action.SUBMIT: "submitted",
     Action.APPROVE: "approved",
 }

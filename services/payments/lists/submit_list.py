@@ -25,7 +25,7 @@ async def submit_list(session: AsyncSession, principal: Principal, list_id: UUID
     if row.ready_count == 0:
         raise ListState("No line of this list can be paid: look at the reasons of its lines.", list_status=row.status)
     changed = await repository.change_list(
-        session, list_id, status=ListStatus.SUBMITTED, submitted_by=principal.subject
+        session, list_id, status=ListStatus.SUBMITTED, submitted_by=principal.subject, first_approved_by=None
     )
     await repository.add_step(session, list_id, Action.SUBMIT, principal.subject, content_hash=row.content_hash)
     detail = {"content_hash": row.content_hash}

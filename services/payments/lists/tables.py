@@ -15,14 +15,18 @@ payment_list = Table(
     Column("programme_code", Text, nullable=False),
     Column("period", Text, nullable=False),
     Column("fund_code", Text, nullable=False),
+    Column("fund_codes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("currency", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("ready_count", Integer, nullable=False, server_default=text("0")),
     Column("ready_amount", Numeric(18, 2), nullable=False, server_default=text("0")),
     Column("excluded_count", Integer, nullable=False, server_default=text("0")),
     Column("excluded_amount", Numeric(18, 2), nullable=False, server_default=text("0")),
+    Column("deducted_amount", Numeric(18, 2), nullable=False, server_default=text("0")),
     Column("content_hash", Text),
     Column("approvals", Integer, nullable=False, server_default=text("0")),
+    Column("approvals_needed", Integer, nullable=False, server_default=text("1")),
+    Column("first_approved_by", Text),
     Column("refusal", Text),
     Column("built_by", Text, nullable=False),
     Column("submitted_by", Text),
@@ -45,6 +49,8 @@ payment_list_line = Table(
     Column("village_code", Text, nullable=False),
     Column("component", Text, nullable=False),
     Column("amount", Numeric(18, 2), nullable=False),
+    Column("deduction", Numeric(18, 2), nullable=False, server_default=text("0")),
+    Column("claim_id", UUID),
     Column("currency", Text, nullable=False),
     Column("account_id", UUID),
     Column("account_version", Integer),
@@ -53,8 +59,11 @@ payment_list_line = Table(
     Column("status", Text, nullable=False),
     Column("reasons", ARRAY(Text), nullable=False),
     Column("note", Text),
+    Column("priority", Integer, nullable=False, server_default=text("0")),
+    Column("part_of", UUID),
 )
-"""One line per entitlement, ready or excluded with every reason that applies."""
+"""One line per entitlement, ready or excluded with every reason that applies; a split one is replaced by its parts.
+`amount` is what will be paid: the entitlement less `deduction`, which is kept back for the claim of an over-payment."""
 
 payment_list_step = Table(
     "payment_list_step",

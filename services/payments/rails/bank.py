@@ -14,18 +14,30 @@ dispatcher then sends the *same bytes* under the *same MsgId*, and DUPL, or the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import orjson
 
-from services.payments.rails.http import TooMuch, classify, read_capped
+from services.payments.rails.bank_drop import BankDropRail
+from services.payments.rails.detached import private_key, public_key
+from services.payments.rails.http import TooMuch, classify, open_http, read_capped
+from services.payments.rails.kind import RailKind
+from services.payments.rails.names import BANK
 from services.payments.rails.pain001 import Debtor, length, pieces
-from services.payments.rails.port import Answer, BatchHeader, Document, Instruction, Media, Submission
+from services.payments.rails.policy import RailPolicy
+from services.payments.rails.port import Answer, BatchHeader, Document, Instruction, Media, Rail, Submission
+from services.payments.reconciliation.csv_statement import CsvReader
+from services.payments.reconciliation.iso20022 import StatementReader
 from services.payments.reconciliation.model import DUPLICATE_MESSAGE
+from services.payments.reconciliation.mt940 import Mt940Reader
 from shared.telemetry import get_logger
 
-SOURCE = "bank"
+if TYPE_CHECKING:
+    from services.payments.settings import PaymentsSettings
+
+SOURCE = BANK
 MAX_ANSWER = 16 * 1024 * 1024
 MAX_MAILBOX = 256 * 1024 * 1024
 KINDS = ("pain.002", "camt.054", "pacs.004", "camt.053")
@@ -47,6 +59,7 @@ class BankRail:
     def __init__(self, client: httpx.AsyncClient, debtor: Debtor) -> None:
         self._client = client
         self._debtor = debtor
+        self._recovered = False
 
     async def submit(self, batch: BatchHeader, instructions: Sequence[Instruction]) -> Submission:
         """Send the file: measured first (which checks count and sum), then streamed; never whole in memory.
@@ -72,31 +85,55 @@ class BankRail:
         return Submission(Answer.ABSENT, reason="a bank is asked by sending the same MsgId again")
 
     async def fetch(self, open_batches: Sequence[BatchHeader]) -> AsyncIterator[Document]:
-        """What the mailbox holds, without taking it: pain.002 first, then bookings, returns and statements."""
+        """What the mailbox holds, without taking it: pain.002 first, then bookings, returns and statements.
+
+        A process's first look, and the next one after an acknowledgement whose end is not known, goes over what was
+        taken before, too: nothing is lost between taking and putting back (see `acknowledge`), and what was recorded is
+        recognised by its hash.
+        """
+        path, params = ("/_mock/mailbox", {"leave": ""}) if self._recovered else ("/_mock/messages", {})
+        complete = True
         for kind in KINDS:
-            for entry in await self._mailbox({"leave": "", "type": kind}):
+            entries = await self._list(path, {**params, "type": kind})
+            complete = complete and entries is not None
+            for entry in entries or []:
                 yield Document(SOURCE, Media.ISO20022, str(entry["id"]), str(entry["body"]).encode())
+        self._recovered = self._recovered or complete
 
     async def acknowledge(self, documents: Sequence[Document]) -> None:
         """Take the recorded messages out of the mailbox; put back any that came in between.
 
-        The mailbox hands over all it has, so what was not recorded yet is marked unread at once.
+        The mailbox hands over all it has. So it is emptied only while everything in it is recorded, and what slipped
+        in between that look and the taking is marked unread at once.
         """
-        if not documents:
-            return
         recorded = {document.reference for document in documents}
-        for entry in await self._mailbox({}):
-            if str(entry["id"]) not in recorded:
-                await self._client.post(f"/_mock/mailbox/{int(entry['id'])}/unread")
-
-    async def _mailbox(self, params: dict[str, str]) -> list[dict[str, Any]]:
+        waiting = await self._list("/_mock/mailbox", {"leave": ""})
+        if not waiting or not {str(entry["id"]) for entry in waiting} <= recorded:
+            return
+        # Until it is known how this ended (a lost answer may have emptied the mailbox, too), all of it is looked over.
+        self._recovered = False
+        taken = await self._list("/_mock/mailbox", {})
+        if taken is None:
+            return
         try:
-            async with self._client.stream("GET", "/_mock/mailbox", params=params) as response:
+            for entry in taken:
+                if str(entry["id"]) not in recorded:
+                    answer = await self._client.post(f"/_mock/mailbox/{int(entry['id'])}/unread")
+                    answer.raise_for_status()
+        except httpx.HTTPError as error:
+            log.warning("bank_mailbox_unreachable", error=type(error).__name__)
+            return
+        self._recovered = True
+
+    async def _list(self, path: str, params: dict[str, str]) -> list[dict[str, Any]] | None:
+        """Messages; None when the bank could not be asked."""
+        try:
+            async with self._client.stream("GET", path, params=params) as response:
                 response.raise_for_status()
                 entries = orjson.loads(await read_capped(response, MAX_MAILBOX))
         except (httpx.HTTPError, TooMuch, orjson.JSONDecodeError) as error:
             log.warning("bank_mailbox_unreachable", error=type(error).__name__)
-            return []
+            return None
         return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
@@ -114,3 +151,33 @@ def _refusal(response: httpx.Response) -> Submission:
     if code == DUPLICATE_MESSAGE:
         return Submission(Answer.ACCEPTED, reason_code=code, reason="the bank has this MsgId already")
     return Submission(Answer.REJECTED, reason_code=code, reason="the bank refused the file")
+
+
+@asynccontextmanager
+async def _open(settings: PaymentsSettings) -> AsyncIterator[Rail | None]:
+    debtor = Debtor(settings.bank_debtor_name, settings.bank_debtor_account, settings.bank_debtor_bic)
+    if settings.bank_drop_directory is not None:
+        signing, verifying = settings.bank_signing_key, settings.bank_verifying_key
+        yield BankDropRail(
+            settings.bank_drop_directory,
+            debtor,
+            private_key(signing.get_secret_value()) if signing is not None else None,
+            public_key(verifying) if verifying is not None else None,
+        )
+        return
+    async with open_http(settings.bank_url, settings.rail_timeout_seconds) as client:
+        yield BankRail(client, debtor)
+
+
+KIND = RailKind(
+    name=BANK,
+    title="Bank (ISO 20022 credit transfers)",
+    one_provider=False,
+    policy=lambda settings: RailPolicy(batch_size=settings.bank_batch_size),
+    open=_open,
+    readers={
+        Media.ISO20022: lambda document, _: StatementReader(document.open),
+        Media.MT940: lambda document, digest: Mt940Reader(document.open, digest.hex()),
+        Media.CSV: lambda document, digest: CsvReader(document.open, digest.hex()),
+    },
+)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import httpx
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.rails.bank import BankRail
-from services.payments.rails.mobile_money import MobileMoneyRail
-from services.payments.rails.pain001 import Debtor
-from services.payments.rails.port import Rail
-from services.payments.reconciliation.ingest_document import Rules
+from services.payments.rails import health_repository
+from services.payments.rails.catalogue import BY_NAME, KINDS
+from services.payments.rails.policy import RailPolicy
+from services.payments.rails.port import ChecksAccounts, Rail
+from services.payments.reconciliation.rules import Rules
 from shared.crypto import FieldCipher, KeyedHash
 from shared.service import Context
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clients:
-    """The rails by name, and what goes with them."""
+    """The configured rails by name, and what goes with them."""
 
     rails: Mapping[str, Rail]
+    policies: Mapping[str, RailPolicy]
     cipher: FieldCipher
     rules: Rules
 
@@ -33,26 +34,29 @@ class Clients:
         """The rail of that name; KeyError names one that is not configured."""
         return self.rails[name]
 
+    def account_checker(self, name: str) -> ChecksAccounts | None:
+        """The rail as one that can be asked about accounts, where it can."""
+        rail = self.rails.get(name)
+        return rail if isinstance(rail, ChecksAccounts) else None
+
+    async def policy(self, session: AsyncSession, name: str) -> RailPolicy:
+        """The policy in force: an officer's, or the one that the rail's module proposes."""
+        row = await health_repository.policy_row(session, name)
+        return RailPolicy.model_validate(row.policy) if row is not None else self.policies[name]
+
 
 @asynccontextmanager
 async def open_clients(settings: PaymentsSettings) -> AsyncIterator[Clients]:
-    """The clients of both rails, with a time-out on every step of every call; closed at the end."""
-    timeout = httpx.Timeout(settings.rail_timeout_seconds)
-    limits = httpx.Limits(max_connections=8, max_keepalive_connections=4)
-    async with (
-        httpx.AsyncClient(base_url=settings.bank_url, timeout=timeout, limits=limits, trust_env=False) as bank,
-        httpx.AsyncClient(
-            base_url=settings.mobile_money_url, timeout=timeout, limits=limits, trust_env=False
-        ) as operator,
-    ):
-        debtor = Debtor(settings.bank_debtor_name, settings.bank_debtor_account, settings.bank_debtor_bic)
+    """Open every rail that is configured; closed at the end."""
+    async with AsyncExitStack() as stack:
+        rails: dict[str, Rail] = {}
+        for kind in KINDS:
+            rail = await stack.enter_async_context(kind.open(settings))
+            if rail is not None:
+                rails[kind.name] = rail
         yield Clients(
-            rails={
-                BankRail.name: BankRail(bank, debtor),
-                MobileMoneyRail.name: MobileMoneyRail(
-                    operator, settings.mobile_money_callback_url, settings.mobile_money_account
-                ),
-            },
+            rails=rails,
+            policies={name: kind.policy(settings) for name, kind in BY_NAME.items()},
             cipher=FieldCipher(settings.encryption_key.get_secret_value()),
             rules=Rules(
                 number_hash=KeyedHash(settings.hash_key.get_secret_value()),

@@ -13,16 +13,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.accounts.repository import payees
-from services.payments.rails import repository
+from services.payments.rails import health_repository, repository
+from services.payments.rails.breaker import failed, succeeded
 from services.payments.rails.clients import clients_of
-from services.payments.rails.model import MAX_TRIES, BatchState, Step, next_step, retry_delay, state_after
+from services.payments.rails.gate import Wait, pass_gate
+from services.payments.rails.model import BatchState, Step, next_step, state_after
+from services.payments.rails.policy import RailPolicy
 from services.payments.rails.port import (
     Answer,
     BatchHeader,
@@ -32,6 +36,7 @@ from services.payments.rails.port import (
     Rail,
     Submission,
 )
+from services.payments.rails.stops import batch_stopped, stopped_among
 from services.payments.reconciliation.gsma import ERROR
 from services.payments.reconciliation.ingest_document import ingest_document
 from shared.jobs import JobFailed, JobRun
@@ -45,12 +50,17 @@ LEASE: Final = timedelta(seconds=60)
 log = get_logger(__name__)
 
 
+_CALL_LIMIT: Final = timedelta(seconds=CALL_LIMIT_SECONDS)
+_NO_ANSWER: Final = frozenset({Answer.DEFERRED, Answer.UNKNOWN})
+
+
 @dataclass(frozen=True)
 class _Call:
     step: Step
     batch: BatchHeader
     instructions: list[Instruction]
     tries: int
+    policy: RailPolicy
 
 
 async def run_dispatch_batch(run: JobRun) -> dict[str, str]:
@@ -95,29 +105,53 @@ async def _prepare(context: Context, batch_id: UUID) -> tuple[_Call | None, Batc
             raise JobFailed("batch_unknown", "there is no such batch")
         state = BatchState(row.state)
         step = next_step(state)
-        if step is Step.NOTHING or row.tries >= MAX_TRIES:
+        policy = await clients_of(context).policy(session, row.rail)
+        if step is Step.NOTHING or row.tries >= policy.max_tries or row.rail not in clients_of(context).rails:
             return None, state
-        now, batch = context.clock.now(), repository.header(row)
+        now = context.clock.now()
+        stopped = await batch_stopped(session, row) if step is Step.SUBMIT else ""
+        passed = await pass_gate(session, row, step, policy, stopped=stopped, now=now, call=_CALL_LIMIT)
+        if isinstance(passed, Wait):
+            await repository.postpone(session, batch_id, passed.until, passed.reason)
+            return None, state
         if step is Step.QUERY:
             tries = await repository.begin_query(session, batch_id, now + LEASE)
-            return _Call(step, batch, [], tries), state
-        rows = await repository.members(session, batch_id)
-        found = await payees(session, [row.id for row in rows], clients_of(context).cipher)
-        if len(rows) != batch.count or len(found) != batch.count:
-            raise JobFailed("batch_incomplete", "an instruction or a payee of the batch is missing; nothing was sent")
-        instructions = [
-            Instruction(
-                end_to_end_id=row.end_to_end_id,
-                amount=row.amount,
-                currency=row.currency,
-                provider=found[row.id].provider,
-                number=found[row.id].number,
-                holder_name=found[row.id].name,
-            )
-            for row in rows
-        ]
-        tries = await repository.begin_submission(session, batch_id, now, now + LEASE)
-        return _Call(step, batch, instructions, tries), BatchState.SUBMITTING
+            return _Call(step, repository.header(row), [], tries, policy), state
+        if row.tries == 0 and not await _leave_out_stopped(session, batch_id, now):
+            return None, state
+        row = await repository.lock(session, batch_id)
+        instructions = await _instructions(context, session, row)
+        tries = await repository.begin_submission(session, batch_id, now, now + LEASE, passed.day)
+        return _Call(step, repository.header(row), instructions, tries, policy), BatchState.SUBMITTING
+
+
+async def _leave_out_stopped(session: AsyncSession, batch_id: UUID, now: datetime) -> bool:
+    """Take stopped persons out of a batch that never left: afterwards its bytes are fixed. False: nobody is left."""
+    stopped = await stopped_among(session, await repository.attempt_ids(session, batch_id))
+    return not stopped or await repository.leave_out(session, batch_id, stopped, now)
+
+
+async def _instructions(context: Context, session: AsyncSession, row: Any) -> list[Instruction]:
+    """The batch's instructions in the order in which they are always written.
+
+    Raises:
+        JobFailed: one is missing.
+    """
+    rows = await repository.members(session, row.id)
+    found = await payees(session, [member.id for member in rows], clients_of(context).cipher)
+    if len(rows) != row.count or len(found) != row.count:
+        raise JobFailed("batch_incomplete", "an instruction or a payee of the batch is missing; nothing was sent")
+    return [
+        Instruction(
+            end_to_end_id=member.end_to_end_id,
+            amount=member.amount,
+            currency=member.currency,
+            provider=found[member.id].provider,
+            number=found[member.id].number,
+            holder_name=found[member.id].name,
+        )
+        for member in rows
+    ]
 
 
 async def _call(rail: Rail, call: _Call) -> Submission:
@@ -132,9 +166,10 @@ async def _call(rail: Rail, call: _Call) -> Submission:
 
 async def _record(context: Context, call: _Call, submission: Submission) -> BatchState:
     state = state_after(submission.answer)
-    wait = timedelta(0) if submission.answer is Answer.ABSENT else retry_delay(call.tries)
+    wait = timedelta(0) if submission.answer is Answer.ABSENT else call.policy.retry_delay(call.tries)
     async with context.database.session() as session:
         now = context.clock.now()
+        await _record_health(session, call, submission, now)
         if submission.answer is Answer.REJECTED:
             document = _refusal(call.batch, submission)
             await ingest_document(session, document, clients_of(context).rules, received_by="system", now=now)
@@ -154,6 +189,21 @@ async def _record(context: Context, call: _Call, submission: Submission) -> Batc
             row = await repository.lock(session, call.batch.id)
             return BatchState(row.state) if row is not None else state
     return state
+
+
+async def _record_health(session: AsyncSession, call: _Call, submission: Submission, now: datetime) -> None:
+    """What the call's end says of the rail itself. News is expected soon after a submission."""
+    rail = call.batch.rail
+    before = await health_repository.lock_health(session, rail)
+    if submission.answer in _NO_ANSWER:
+        after = failed(before, call.policy, now, submission.reason)
+        if after.open and not before.open:
+            log.error("rail_paused", rail=rail, failures=after.failures, until=str(after.retry_at))
+        await health_repository.keep_health(session, rail, after)
+        return
+    await health_repository.keep_health(session, rail, succeeded(before), answered_at=now)
+    if call.step is Step.SUBMIT:
+        await health_repository.poll_soon(session, rail)
 
 
 def _refusal(batch: BatchHeader, submission: Submission) -> Document:

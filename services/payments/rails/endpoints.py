@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Header, Query, Request, Response, status
 
-from services.payments.rails import repository
+from services.payments.rails import health_repository, repository
 from services.payments.rails.body import read_body
 from services.payments.rails.clients import clients_of
 from services.payments.rails.errors import CallbackNotGenuine, CallbackTooLarge
@@ -36,16 +37,22 @@ router = Router(prefix="/payments/v1", tags=["rails"])
 async def list_batches(
     session: SessionDep,
     principal: PaymentRead,
+    context: ContextDep,
     paging: Paging,
     payment_list_id: Annotated[UUID | None, Query()] = None,
     state: Annotated[str | None, Query(max_length=20)] = None,
+    silent_hours: Annotated[
+        int | None, Query(ge=1, le=2000, description="Only those that a rail took so long ago and has not ended.")
+    ] = None,
 ) -> Page[BatchView]:
     """Batches in order of forming: what was handed to which rail, and how far it is. No personal data."""
     after = paging.after()
+    silent_before = context.clock.now() - timedelta(hours=silent_hours) if silent_hours else None
     rows = await repository.listing(
         session,
         payment_list_id=payment_list_id,
         state=state,
+        silent_before=silent_before,
         after=UUID(after["id"]) if after else None,
         most=paging.fetch,
     )
@@ -56,7 +63,12 @@ async def list_batches(
 @router.post("/rails:poll", status_code=status.HTTP_202_ACCEPTED)
 async def poll(session: SessionDep, context: ContextDep, principal: PaymentWrite) -> JobAccepted:
     """Ask the rails for news now, and try waiting batches again."""
-    await repository.try_now(session, context.clock.now())
+    clients = clients_of(context)
+    tries = {}
+    for rail in clients.rails:
+        tries[rail] = (await clients.policy(session, rail)).max_tries // 2
+        await health_repository.poll_soon(session, rail)
+    await repository.try_now(session, context.clock.now(), tries)
     await enqueue(session, FORM, {}, key=FORM)
     job_id = await enqueue(session, POLL, {}, key=POLL)
     await record(session, principal, "rails.poll", "job", job_id)

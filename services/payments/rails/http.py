@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import httpx
 
 from services.payments.rails.port import Answer, Submission
@@ -47,3 +50,12 @@ async def read_capped(response: httpx.Response, limit: int) -> bytes:
             raise TooMuch
         parts.append(part)
     return b"".join(parts)
+
+
+@asynccontextmanager
+async def open_http(url: str, timeout_seconds: float) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of one rail: a time-out on every step of every call, few connections, no proxy of the environment."""
+    limits = httpx.Limits(max_connections=8, max_keepalive_connections=4)
+    timeout = httpx.Timeout(timeout_seconds)
+    async with httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=False) as client:
+        yield client

@@ -1,10 +1,13 @@
-"""A mobile money operator by the GSMA Mobile Money API 1.2, disbursement use cases (batch transactions).
+"""A mobile money operator by the GSMA Mobile Money API 1.2, disbursement use cases (single and batch).
 
-    POST /batchtransactions             X-CorrelationID = the batch's id, X-Callback-URL; 202 with a request state
-    GET  /responses/{correlationId}     after a lost answer: where the batch is, or 404: the operator never had it
-    GET  /requeststates/{id}            the operator's id of the batch, where the 202 did not carry it
-    GET  /batchtransactions/{id}        counts
+    POST /batchtransactions                     several payments; POST /transactions/type/disbursement: one
+                                                X-CorrelationID = the batch's id, X-Callback-URL; 202 + request state
+    GET  /responses/{correlationId}             after a lost answer: where it is, or 404: the operator never had it
+    GET  /requeststates/{id}                    the operator's id, where the 202 did not carry it
+    GET  /batchtransactions/{id}                counts
     GET  /batchtransactions/{id}/completions, /rejections      the lines, in pages
+    GET  /transactions/{reference}              the state of a single one
+    POST /transactions/{reference}/reversals    asks for one back
 
 The operator deduplicates on X-CorrelationID, so the same batch sent again is the same batch.
 """
@@ -12,23 +15,33 @@ The operator deduplicates on X-CorrelationID, so the same batch sent again is th
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC
-from typing import Any
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
 import orjson
 
-from services.payments.rails.http import TooMuch, classify, read_capped
+from services.payments.rails.http import TooMuch, classify, open_http, read_capped
+from services.payments.rails.kind import RailKind
+from services.payments.rails.names import MOBILE_MONEY
 from services.payments.rails.pain001 import plain
-from services.payments.rails.port import Answer, BatchHeader, Document, Instruction, Media, Submission
-from services.payments.reconciliation.gsma import COMPLETIONS, REJECTIONS
+from services.payments.rails.policy import RailPolicy
+from services.payments.rails.port import Answer, BatchHeader, Document, Instruction, Media, Rail, Submission
+from services.payments.reconciliation.gsma import COMPLETIONS, REJECTIONS, TRANSACTION, GsmaReader
 from shared.telemetry import get_logger
 
-SOURCE = "mobile_money"
+if TYPE_CHECKING:
+    from services.payments.settings import PaymentsSettings
+
+SOURCE = MOBILE_MONEY
 PAGE = 500
 MAX_PAGES = 2_000
 MAX_ANSWER = 16 * 1024 * 1024
+SINGLE = "transactions/"
+"""Begins the reference of a batch of one, which is a transaction at the operator."""
 
 log = get_logger(__name__)
 
@@ -50,27 +63,23 @@ class MobileMoneyRail:
         self._account = account
 
     async def submit(self, batch: BatchHeader, instructions: Sequence[Instruction]) -> Submission:
-        """Send the batch under its correlation id.
+        """Send the batch under its correlation id; a batch of one as a single disbursement.
 
         Raises:
             ValueError: the instructions are not what the batch promises; nothing was sent.
         """
-        body = self._body(batch, instructions)
+        if len(instructions) != batch.count or sum(i.amount for i in instructions) != batch.amount:
+            raise ValueError(f"batch {batch.id} does not hold what its count and amount promise")
+        if len(instructions) == 1:
+            path, body = "/transactions/type/disbursement", self._transaction(instructions[0])
+        else:
+            path, body = "/batchtransactions", self._batch(batch, instructions)
         try:
-            response = await self._client.post(
-                "/batchtransactions",
-                content=body,
-                headers={
-                    "Content-Type": "application/json",
-                    "X-CorrelationID": str(batch.id),
-                    "X-Date": batch.created_at.astimezone(UTC).isoformat(),
-                    "X-Callback-URL": self._callback_url,
-                },
-            )
+            response = await self._client.post(path, content=orjson.dumps(body), headers=self._headers(batch))
         except httpx.HTTPError as error:
             return classify(error)
         if response.is_success:
-            return await self._located(_json(response))
+            return await self._located(_json(response), batch)
         submission = classify(response)
         if submission.answer is Answer.REJECTED:
             code = str(_json(response).get("errorCode") or "genericError")[:35]
@@ -86,50 +95,96 @@ class MobileMoneyRail:
             return answer
         link = str(answer.get("link") or "")
         kind, _, identifier = link.strip("/").rpartition("/")
-        if kind.endswith("batchtransactions") and identifier:
-            return Submission(Answer.ACCEPTED, reference=identifier)
-        if kind.endswith("requeststates") and identifier:
-            state = await self._get(f"/requeststates/{identifier}")
-            return state if isinstance(state, Submission) else await self._located(state)
+        if identifier and kind.endswith("batchtransactions"):
+            return Submission(Answer.ACCEPTED, reference=identifier[:256])
+        if identifier and kind.endswith("transactions"):
+            return Submission(Answer.ACCEPTED, reference=SINGLE + identifier[:240])
+        if identifier and kind.endswith("requeststates"):
+            state = await self._get(f"/requeststates/{quote(identifier, safe='')}")
+            return state if isinstance(state, Submission) else await self._located(state, batch)
         return Submission(Answer.UNKNOWN, reason="the operator's link cannot be read")
 
     async def fetch(self, open_batches: Sequence[BatchHeader]) -> AsyncIterator[Document]:
         """The lines of each batch that has news, a page at a time."""
         for batch in open_batches:
-            if not batch.reference:
-                continue
-            summary = await self._get(f"/batchtransactions/{batch.reference}")
-            if isinstance(summary, Submission):
-                continue
-            for kind, count in ((COMPLETIONS, "completedCount"), (REJECTIONS, "rejectionCount")):
-                async for document in self._pages(batch, kind, int(summary.get(count) or 0)):
+            if batch.reference.startswith(SINGLE):
+                if document := await self._single(batch):
+                    yield document
+            elif batch.reference:
+                async for document in self._lines(batch):
                     yield document
 
     async def acknowledge(self, documents: Sequence[Document]) -> None:
         """Nothing to do: an operator's pages can be read again."""
 
+    async def reverse(self, reference: str, correlation_id: UUID, at: datetime) -> Submission:
+        """Ask the operator to take a completed transaction back; that it did is told by a callback or a later look.
+
+        Arguments:
+            reference: the operator's own transaction reference.
+            correlation_id: the same on every repetition of this request.
+        """
+        headers = {
+            "Content-Type": "application/json",
+            "X-CorrelationID": str(correlation_id),
+            "X-Date": at.astimezone(UTC).isoformat(),
+            "X-Callback-URL": self._callback_url,
+        }
+        path = f"/transactions/{quote(reference, safe='')}/reversals"
+        try:
+            response = await self._client.post(path, content=b'{"type":"reversal"}', headers=headers)
+        except httpx.HTTPError as error:
+            return classify(error)
+        submission = classify(response, reference=reference)
+        if submission.answer is Answer.REJECTED:
+            code = str(_json(response).get("errorCode") or "genericError")[:35]
+            return Submission(Answer.REJECTED, reason_code=code, reason="the operator refused the reversal")
+        return submission
+
+    async def _lines(self, batch: BatchHeader) -> AsyncIterator[Document]:
+        summary = await self._get(f"/batchtransactions/{quote(batch.reference, safe='')}")
+        if isinstance(summary, Submission):
+            return
+        for kind, name in ((COMPLETIONS, "completedCount"), (REJECTIONS, "rejectionCount")):
+            count = summary.get(name)
+            if isinstance(count, int):
+                async for document in self._pages(batch, kind, count):
+                    yield document
+
+    async def _single(self, batch: BatchHeader) -> Document | None:
+        path = "/transactions/" + quote(batch.reference.removeprefix(SINGLE), safe="")
+        body = await self._read(path, {}, batch)
+        if body is None:
+            return None
+        return Document(SOURCE, Media.GSMA, batch.reference, body, TRANSACTION, str(batch.id))
+
     async def _pages(self, batch: BatchHeader, kind: str, count: int) -> AsyncIterator[Document]:
+        path = f"/batchtransactions/{quote(batch.reference, safe='')}/{kind}"
         for offset in range(0, min(count, PAGE * MAX_PAGES), PAGE):
-            path = f"/batchtransactions/{batch.reference}/{kind}"
-            try:
-                async with self._client.stream("GET", path, params={"limit": PAGE, "offset": offset}) as response:
-                    response.raise_for_status()
-                    body = await read_capped(response, MAX_ANSWER)
-            except (httpx.HTTPError, TooMuch) as error:
-                log.warning("operator_page_unreadable", batch_id=str(batch.id), error=type(error).__name__)
+            body = await self._read(path, {"limit": PAGE, "offset": offset}, batch)
+            if body is None:
                 return
             yield Document(SOURCE, Media.GSMA, f"{batch.reference}/{kind}/{offset}", body, kind, str(batch.id))
 
-    async def _located(self, state: dict[str, Any]) -> Submission:
+    async def _read(self, path: str, params: dict[str, int], batch: BatchHeader) -> bytes | None:
+        try:
+            async with self._client.stream("GET", path, params=params) as response:
+                response.raise_for_status()
+                return await read_capped(response, MAX_ANSWER)
+        except (httpx.HTTPError, TooMuch) as error:
+            log.warning("operator_page_unreadable", batch_id=str(batch.id), error=type(error).__name__)
+            return None
+
+    async def _located(self, state: dict[str, Any], batch: BatchHeader) -> Submission:
         """The operator's id of the batch, from a request state."""
         if state.get("status") == "failed":
             error = state.get("error") or {}
-            return Submission(
-                Answer.REJECTED,
-                reason_code=str(error.get("errorCode") or "genericError")[:35],
-                reason="the batch failed",
-            )
-        return Submission(Answer.ACCEPTED, reference=str(state.get("objectReference") or "")[:256])
+            code = str(error.get("errorCode") or "genericError")[:35] if isinstance(error, dict) else "genericError"
+            return Submission(Answer.REJECTED, reason_code=code, reason="the batch failed")
+        reference = str(state.get("objectReference") or "")[:240]
+        return Submission(
+            Answer.ACCEPTED, reference=SINGLE + reference if reference and batch.count == 1 else reference
+        )
 
     async def _get(self, path: str) -> dict[str, Any] | Submission:
         """A small JSON object, or what its absence means for a query."""
@@ -137,33 +192,36 @@ class MobileMoneyRail:
             response = await self._client.get(path)
         except httpx.HTTPError as error:
             return Submission(Answer.UNKNOWN, reason=type(error).__name__)
-        if response.status_code == 404:
+        if response.status_code == httpx.codes.NOT_FOUND:
             return Submission(Answer.ABSENT, reason="the operator has no trace of it")
         if not response.is_success:
             return Submission(Answer.UNKNOWN, reason=f"HTTP {response.status_code}")
         return _json(response)
 
-    def _body(self, batch: BatchHeader, instructions: Sequence[Instruction]) -> bytes:
-        if len(instructions) != batch.count or sum(i.amount for i in instructions) != batch.amount:
-            raise ValueError(f"batch {batch.id} does not hold what its count and amount promise")
-        debit = [{"key": "accountid", "value": self._account}]
-        return orjson.dumps(
-            {
-                "batchTitle": batch.message_id,
-                "requestDate": batch.created_at.astimezone(UTC).isoformat(),
-                "transactions": [
-                    {
-                        "type": "disbursement",
-                        "requestingOrganisationTransactionReference": i.end_to_end_id,
-                        "amount": plain(i.amount),
-                        "currency": i.currency,
-                        "debitParty": debit,
-                        "creditParty": [{"key": "msisdn", "value": i.number}],
-                    }
-                    for i in instructions
-                ],
-            }
-        )
+    def _headers(self, batch: BatchHeader) -> dict[str, str]:
+        return {
+            "Content-Type": "application/json",
+            "X-CorrelationID": str(batch.id),
+            "X-Date": batch.created_at.astimezone(UTC).isoformat(),
+            "X-Callback-URL": self._callback_url,
+        }
+
+    def _transaction(self, i: Instruction) -> dict[str, Any]:
+        return {
+            "type": "disbursement",
+            "requestingOrganisationTransactionReference": i.end_to_end_id,
+            "amount": plain(i.amount),
+            "currency": i.currency,
+            "debitParty": [{"key": "accountid", "value": self._account}],
+            "creditParty": [{"key": "msisdn", "value": i.number}],
+        }
+
+    def _batch(self, batch: BatchHeader, instructions: Sequence[Instruction]) -> dict[str, Any]:
+        return {
+            "batchTitle": batch.message_id,
+            "requestDate": batch.created_at.astimezone(UTC).isoformat(),
+            "transactions": [self._transaction(i) for i in instructions],
+        }
 
 
 def correlation(text: str) -> UUID | None:
@@ -181,3 +239,24 @@ def _json(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
+
+
+@asynccontextmanager
+async def _open(settings: PaymentsSettings) -> AsyncIterator[Rail | None]:
+    async with open_http(settings.mobile_money_url, settings.rail_timeout_seconds) as client:
+        yield MobileMoneyRail(client, settings.mobile_money_callback_url, settings.mobile_money_account)
+
+
+def _reader(document: Document, digest: bytes) -> GsmaReader:
+    """An operator's body has no id of its own: its hash is."""
+    return GsmaReader(document.body, document.kind, digest.hex(), document.correlation_id)
+
+
+KIND = RailKind(
+    name=MOBILE_MONEY,
+    title="Mobile money (GSMA API)",
+    one_provider=True,
+    policy=lambda settings: RailPolicy(batch_size=settings.mobile_money_batch_size),
+    open=_open,
+    readers={Media.GSMA: _reader},
+)

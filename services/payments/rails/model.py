@@ -11,16 +11,10 @@ been made, and queries first (faults.md 1).
 
 from __future__ import annotations
 
-from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from services.payments.rails.port import Answer
-
-FIRST_RETRY = timedelta(seconds=15)
-LONGEST_RETRY = timedelta(hours=1)
-MAX_TRIES = 40
-"""Calls per batch before it waits for a person (`POST /rails:poll` tries again): about a day and a half."""
 
 
 class BatchState(StrEnum):
@@ -67,8 +61,3 @@ def state_after(answer: Answer) -> BatchState:
 def message_id(batch_id: UUID) -> str:
     """The batch's name on the wire (ISO 20022 Max35Text), the same on every re-send."""
     return f"SMK{batch_id.hex}"
-
-
-def retry_delay(tries: int) -> timedelta:
-    """How long to wait after the given number of calls: doubling, at most an hour."""
-    return min(FIRST_RETRY * (1 << min(max(tries - 1, 0), 20)), LONGEST_RETRY)

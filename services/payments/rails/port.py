@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
 from uuid import UUID
 
 
@@ -78,10 +80,12 @@ class Instruction:
 
 
 class Media(StrEnum):
-    """Which reader a document needs."""
+    """Which reader a document needs. A rail may add media of its own (`RailKind.readers`)."""
 
     ISO20022 = "iso20022"
     GSMA = "gsma"
+    MT940 = "mt940"
+    CSV = "csv"
 
 
 @dataclass(frozen=True)
@@ -89,19 +93,25 @@ class Document:
     """One thing a rail said: the raw bytes, to be recorded once by their hash.
 
     `reference` is the transport's own id (to acknowledge it by). `kind` names what a GSMA body is; ISO 20022 says it
-    itself. `correlation_id` is the operator's X-CorrelationID: the batch it answers.
+    itself. `correlation_id` is the operator's X-CorrelationID: the batch it answers. A large body stands in a file:
+    `path`, and `body` is empty.
     """
 
     source: str
-    media: Media
+    media: str
     reference: str
     body: bytes = field(repr=False)
     kind: str = ""
     correlation_id: str = ""
+    path: Path | None = None
+
+    def open(self) -> BinaryIO:
+        """The raw bytes from their beginning, from memory or from `path`; close it."""
+        return BytesIO(self.body) if self.path is None else self.path.open("rb")
 
 
 class Rail(Protocol):
-    """A payment rail. Every implementation passes tests/test_rail_contract.py.
+    """A payment rail. Every implementation passes `tests/contract.py` (see docs/rails.md for adding one).
 
     No method raises for what the other side does: network faults and refusals are answers. `fetch` may stop early when
     the other side is unreachable; what it did not hand over is handed over next time.
@@ -123,4 +133,26 @@ class Rail(Protocol):
 
     async def acknowledge(self, documents: Sequence[Document]) -> None:
         """Tell the other side that these documents are safely recorded (called after the commit)."""
+        ...
+
+
+@dataclass(frozen=True)
+class NameCheck:
+    """What a provider says of an account: whether it exists and can be paid, and whether the name is its holder's.
+
+    `name_agrees` is None where the provider does not say.
+    """
+
+    exists: bool
+    payable: bool
+    name_agrees: bool | None = None
+    reason_code: str = ""
+
+
+@runtime_checkable
+class ChecksAccounts(Protocol):
+    """A rail that can be asked about an account before anything is paid to it."""
+
+    async def check_account(self, provider: str, number: str, holder_name: str) -> NameCheck | None:
+        """What the provider says; None where it could not be asked."""
         ...

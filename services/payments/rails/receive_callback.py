@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.rails import repository
 from services.payments.rails.errors import CallbackNotGenuine
+from services.payments.rails.health_repository import poll_soon
 from services.payments.rails.mobile_money import SOURCE, correlation
 from services.payments.rails.poll_rails import POLL
 from services.payments.rails.port import Document, Media
 from services.payments.rails.signature import genuine
 from services.payments.reconciliation.gsma import is_batch_news
-from services.payments.reconciliation.ingest_document import Rules, ingest_document
+from services.payments.reconciliation.ingest_document import ingest_document
+from services.payments.reconciliation.rules import Rules
 from shared.jobs import enqueue
 
 
@@ -43,7 +45,8 @@ async def receive_callback(
     if is_batch_news(body):
         batch_id = correlation(correlation_id)
         if batch_id is not None and await repository.note_news(session, batch_id):
-            await enqueue(session, POLL, {}, key=POLL)
+            await poll_soon(session, SOURCE)
+            await enqueue(session, POLL, {"rail": SOURCE}, key=SOURCE)
         return
     document = Document(SOURCE, Media.GSMA, correlation_id, body, correlation_id=correlation_id)
     await ingest_document(session, document, rules, received_by="operator", now=now)

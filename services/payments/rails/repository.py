@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,52 +13,92 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.rails.model import MAX_TRIES, BatchState
+from services.payments.rails.model import BatchState
 from services.payments.rails.port import BatchHeader
 
 _FORM = text(
     """
     WITH queued AS MATERIALIZED (
-        SELECT a.id, a.rail, a.provider, a.currency, a.amount, p.payment_list_id
-        FROM payment_attempt a JOIN payment p ON p.id = a.payment_id
-        WHERE a.state = 'queued' AND a.batch_id IS NULL
-        ORDER BY a.rail, a.provider, a.id
+        SELECT a.id, CASE WHEN :one_provider THEN a.provider ELSE '' END AS destination, a.currency, a.amount,
+            p.payment_list_id, l.per_batch
+        FROM payment_attempt a
+        JOIN payment p ON p.id = a.payment_id
+        LEFT JOIN unnest(CAST(:currencies AS text[]), CAST(:per_batch AS numeric[])) AS l(currency, per_batch)
+            ON l.currency = a.currency
+        WHERE a.state = 'queued' AND a.batch_id IS NULL AND a.rail = :rail
+          AND NOT a.id = ANY(CAST(:besides AS uuid[]))
+        ORDER BY a.provider, a.id
         LIMIT :most
         FOR UPDATE OF a SKIP LOCKED
-    ), numbered AS (
-        SELECT q.*, CASE WHEN rail = 'bank' THEN '' ELSE provider END AS destination,
-            (row_number() OVER (PARTITION BY rail, CASE WHEN rail = 'bank' THEN '' ELSE provider END,
-                payment_list_id, currency ORDER BY id) - 1)
-            / CASE WHEN rail = 'bank' THEN CAST(:bank_size AS int) ELSE CAST(:mobile_money_size AS int) END AS chunk
+    ), running AS (
+        SELECT q.*, row_number() OVER w AS place, sum(amount) OVER w - amount AS before,
+            max(amount) OVER (PARTITION BY destination, payment_list_id, currency) AS largest
         FROM queued q
+        WINDOW w AS (PARTITION BY destination, payment_list_id, currency ORDER BY id)
+    ), numbered AS (
+        -- Cut by count, and by amount: payments that begin within one stretch of (ceiling - largest) sum to at most the
+        -- ceiling.
+        SELECT r.*, (place - 1) / CAST(:size AS int) AS chunk,
+            CASE WHEN per_batch IS NULL THEN 0 ELSE floor(before / GREATEST(per_batch - largest, 0.01)) END AS stretch
+        FROM running r
     ), grouped AS MATERIALIZED (
-        SELECT uuidv7() AS batch_id, rail, destination, payment_list_id, currency, chunk,
+        SELECT uuidv7() AS batch_id, destination, payment_list_id, currency, chunk, stretch,
             count(*) AS count, sum(amount) AS amount
-        FROM numbered GROUP BY rail, destination, payment_list_id, currency, chunk
+        FROM numbered GROUP BY destination, payment_list_id, currency, chunk, stretch
     ), formed AS (
         INSERT INTO batch (id, rail, provider, payment_list_id, message_id, count, amount, currency, execution_on,
             next_at, created_at)
-        SELECT batch_id, rail, destination, payment_list_id, 'SMK' || replace(CAST(batch_id AS text), '-', ''),
-            count, amount, currency, :today, :now, :now
+        SELECT batch_id, :rail, destination, payment_list_id, 'SMK' || replace(CAST(batch_id AS text), '-', ''),
+            count, amount, currency, :day, :now, :now
         FROM grouped
     )
     UPDATE payment_attempt a SET batch_id = g.batch_id, updated_at = :now
     FROM numbered n
-    JOIN grouped g USING (rail, destination, payment_list_id, currency, chunk)
+    JOIN grouped g USING (destination, payment_list_id, currency, chunk, stretch)
     WHERE a.id = n.id
     """
 )
+_TOO_LARGE = text(
+    """
+    SELECT a.id FROM payment_attempt a
+    JOIN unnest(CAST(:currencies AS text[]), CAST(:ceilings AS numeric[])) AS l(currency, ceiling)
+        ON l.currency = a.currency AND a.amount > l.ceiling
+    WHERE a.state = 'queued' AND a.batch_id IS NULL AND a.rail = :rail
+    ORDER BY a.id LIMIT :most
+    """
+)
+_QUEUED_IDS = text(
+    """
+    SELECT id FROM payment_attempt
+    WHERE state = 'queued' AND batch_id IS NULL AND rail = :rail ORDER BY provider, id LIMIT :most
+    """
+)
+_LEAVE_OUT = text(
+    """
+    WITH taken AS (
+        UPDATE payment_attempt SET batch_id = NULL, updated_at = :now
+        WHERE batch_id = :id AND state = 'queued' AND id = ANY(CAST(:attempts AS uuid[])) RETURNING amount
+    )
+    UPDATE batch SET count = batch.count - t.count, amount = batch.amount - t.amount
+    FROM (SELECT count(*) AS count, sum(amount) AS amount FROM taken) AS t
+    WHERE batch.id = :id AND t.count > 0 AND batch.count > t.count
+    RETURNING batch.count
+    """
+)
+_DISSOLVE = text("DELETE FROM batch WHERE id = :id AND tries = 0 AND state = 'formed'")
+_RELEASE = text("UPDATE payment_attempt SET batch_id = NULL, updated_at = :now WHERE batch_id = :id")
 _DUE = text(
     """
     SELECT id FROM batch
-    WHERE state IN ('formed', 'submitting', 'unknown') AND next_at <= :now AND tries < :max_tries
+    WHERE state IN ('formed', 'submitting', 'unknown') AND next_at <= :now
     ORDER BY next_at LIMIT :most
     """
 )
 _LOCK = text("SELECT * FROM batch WHERE id = :id FOR UPDATE")
 _SUBMITTING = text(
     """
-    UPDATE batch SET state = 'submitting', tries = tries + 1, next_at = :next_at WHERE id = :id RETURNING tries
+    UPDATE batch SET state = 'submitting', tries = tries + 1, next_at = :next_at, sent_on = :day, waits_for = ''
+    WHERE id = :id RETURNING tries
     """
 )
 _SENT = text(
@@ -66,11 +107,15 @@ _SENT = text(
     WHERE batch_id = :id AND state IN ('queued', 'unknown')
     """
 )
-_COUNT_TRY = text("UPDATE batch SET tries = tries + 1, next_at = :next_at WHERE id = :id RETURNING tries")
+_COUNT_TRY = text(
+    "UPDATE batch SET tries = tries + 1, next_at = :next_at, waits_for = '' WHERE id = :id RETURNING tries"
+)
+_POSTPONE = text("UPDATE batch SET next_at = :until, waits_for = :reason WHERE id = :id")
 _ANSWER = text(
     """
     UPDATE batch SET state = :state, reference = COALESCE(NULLIF(:reference, ''), reference),
         reason_code = :reason_code, reason = :reason, next_at = :next_at,
+        sent_on = CASE WHEN :state = 'formed' THEN NULL ELSE sent_on END,
         submitted_at = CASE WHEN :state = 'submitted' THEN COALESCE(submitted_at, :now) ELSE submitted_at END,
         completed_at = CASE WHEN :state = 'rejected' THEN :now ELSE completed_at END
     WHERE id = :id AND tries = :tries AND state IN ('formed', 'submitting', 'unknown')
@@ -123,7 +168,14 @@ _NEWS = text("UPDATE batch SET polled_at = NULL WHERE id = :id RETURNING id")
 _LOCATED = text("UPDATE batch SET reference = :reference WHERE id = :id AND reference = ''")
 _TRY_NOW = text(
     """
-    UPDATE batch SET next_at = :now, tries = LEAST(tries, :tries) WHERE state IN ('formed', 'submitting', 'unknown')
+    UPDATE batch b SET next_at = :now, tries = LEAST(b.tries, t.tries)
+    FROM unnest(CAST(:rails AS text[]), CAST(:tries AS integer[])) AS t(rail, tries)
+    WHERE b.rail = t.rail AND b.state IN ('formed', 'submitting', 'unknown')
+    """
+)
+_LOOK_AGAIN = text(
+    """
+    UPDATE batch SET next_at = LEAST(next_at, :now) WHERE rail = :rail AND waits_for <> '' AND state = 'formed'
     """
 )
 _LIST = text(
@@ -131,6 +183,8 @@ _LIST = text(
     SELECT * FROM batch
     WHERE (CAST(:payment_list_id AS uuid) IS NULL OR payment_list_id = :payment_list_id)
       AND (CAST(:state AS text) IS NULL OR state = :state)
+      AND (CAST(:silent_before AS timestamptz) IS NULL
+           OR (state = 'submitted' AND submitted_at < :silent_before))
       AND (CAST(:after AS uuid) IS NULL OR id > :after)
     ORDER BY id LIMIT :most
     """
@@ -154,20 +208,71 @@ def header(row: Any) -> BatchHeader:
 
 
 async def form(
-    session: AsyncSession, *, bank_size: int, mobile_money_size: int, now: datetime, today: date, most: int
+    session: AsyncSession,
+    rail: str,
+    *,
+    one_provider: bool,
+    size: int,
+    ceilings: Mapping[str, Decimal],
+    besides: Sequence[UUID],
+    now: datetime,
+    day: date,
+    most: int,
 ) -> int:
-    """Put queued attempts into batches: by list and currency, for the bank over all providers, else by provider.
+    """Put a rail's queued attempts into batches: by list and currency, and by provider where a batch goes to one.
+
+    Arguments:
+        size: most payments in a batch.
+        ceilings: most money in a batch, by currency; at least the largest payment's amount.
+        besides: attempts that stay queued.
+        day: when the rail shall execute.
 
     Returns:
         How many attempts were placed (at most `most`).
     """
-    values = {"bank_size": bank_size, "mobile_money_size": mobile_money_size, "now": now, "today": today, "most": most}
+    values = {
+        "rail": rail,
+        "one_provider": one_provider,
+        "size": size,
+        "currencies": list(ceilings),
+        "per_batch": list(ceilings.values()),
+        "besides": list(besides),
+        "now": now,
+        "day": day,
+        "most": most,
+    }
     return int((await session.execute(_FORM, values)).rowcount)  # type: ignore[attr-defined]
+
+
+async def too_large(session: AsyncSession, rail: str, ceilings: Mapping[str, Decimal], most: int) -> list[UUID]:
+    """Queued attempts above what the rail carries in one payment."""
+    values = {"rail": rail, "currencies": list(ceilings), "ceilings": list(ceilings.values()), "most": most}
+    return list((await session.execute(_TOO_LARGE, values)).scalars())
+
+
+async def queued_ids(session: AsyncSession, rail: str, most: int) -> list[UUID]:
+    """Queued attempts in the order in which `form` takes them."""
+    return list((await session.execute(_QUEUED_IDS, {"rail": rail, "most": most})).scalars())
+
+
+async def leave_out(session: AsyncSession, batch_id: UUID, attempts: Sequence[UUID], now: datetime) -> bool:
+    """Take attempts out of a batch that never left. They are queued again. False: nothing is left of the batch."""
+    values = {"id": batch_id, "attempts": list(attempts), "now": now}
+    if (await session.execute(_LEAVE_OUT, values)).one_or_none() is not None:
+        return True
+    await session.execute(_RELEASE, {"id": batch_id, "now": now})
+    await session.execute(_DISSOLVE, {"id": batch_id})
+    return False
+
+
+async def postpone(session: AsyncSession, batch_id: UUID, until: datetime, reason: str) -> None:
+    """The batch waits; no call was made."""
+    await session.execute(_POSTPONE, {"id": batch_id, "until": until, "reason": reason})
 
 
 async def due(session: AsyncSession, now: datetime, most: int) -> list[UUID]:
     """Batches to be submitted or queried now."""
-    return list((await session.execute(_DUE, {"now": now, "max_tries": MAX_TRIES, "most": most})).scalars())
+    return list((await session.execute(_DUE, {"now": now, "most": most})).scalars())
 
 
 async def lock(session: AsyncSession, batch_id: UUID) -> Any | None:
@@ -175,9 +280,9 @@ async def lock(session: AsyncSession, batch_id: UUID) -> Any | None:
     return (await session.execute(_LOCK, {"id": batch_id})).one_or_none()
 
 
-async def begin_submission(session: AsyncSession, batch_id: UUID, now: datetime, next_at: datetime) -> int:
+async def begin_submission(session: AsyncSession, batch_id: UUID, now: datetime, next_at: datetime, day: date) -> int:
     """Record, before the call, that the call is about to be made. Returns its number: the fence for its answer."""
-    tries = (await session.execute(_SUBMITTING, {"id": batch_id, "next_at": next_at})).scalar_one()
+    tries = (await session.execute(_SUBMITTING, {"id": batch_id, "next_at": next_at, "day": day})).scalar_one()
     await session.execute(_SENT, {"id": batch_id, "now": now})
     return int(tries)
 
@@ -270,14 +375,34 @@ async def located(session: AsyncSession, batch_id: UUID, reference: str) -> None
     await session.execute(_LOCATED, {"id": batch_id, "reference": reference})
 
 
-async def try_now(session: AsyncSession, now: datetime) -> None:
-    """A person asks to try the waiting batches again, also those that had been tried too often."""
-    await session.execute(_TRY_NOW, {"now": now, "tries": MAX_TRIES // 2})
+async def try_now(session: AsyncSession, now: datetime, tries: Mapping[str, int]) -> None:
+    """A person asks to try the waiting batches again, also those that had been tried too often.
+
+    `tries`: by rail, to how many the count of calls goes back at most.
+    """
+    await session.execute(_TRY_NOW, {"now": now, "rails": list(tries), "tries": list(tries.values())})
+
+
+async def look_again(session: AsyncSession, rail: str, now: datetime) -> None:
+    """Batches that were held back at the gate try it again."""
+    await session.execute(_LOOK_AGAIN, {"rail": rail, "now": now})
 
 
 async def listing(
-    session: AsyncSession, *, payment_list_id: UUID | None, state: str | None, after: UUID | None, most: int
+    session: AsyncSession,
+    *,
+    payment_list_id: UUID | None,
+    state: str | None,
+    silent_before: datetime | None,
+    after: UUID | None,
+    most: int,
 ) -> list[Any]:
-    """Batches in order of forming."""
-    values = {"payment_list_id": payment_list_id, "state": state, "after": after, "most": most}
+    """Batches in order of forming. `silent_before`: only those handed over before then and not ended."""
+    values = {
+        "payment_list_id": payment_list_id,
+        "state": state,
+        "silent_before": silent_before,
+        "after": after,
+        "most": most,
+    }
     return list(await session.execute(_LIST, values))

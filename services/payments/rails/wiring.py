@@ -13,16 +13,20 @@ from services.payments.rails.clients import Clients, clients_of, open_clients
 from services.payments.rails.dispatch_batch import LEASE, run_dispatch_batch
 from services.payments.rails.endpoints import router as rails_router
 from services.payments.rails.form_batches import DISPATCH, FORM, run_form_batches
+from services.payments.rails.policy_endpoints import router as policy_router
 from services.payments.rails.poll_rails import POLL, run_poll_rails, schedule_poll
+from services.payments.reconciliation.break_endpoints import router as breaks_router
 from services.payments.reconciliation.endpoints import router as reconciliation_router
+from services.payments.reconciliation.receive_file import TAKE_IN, run_take_in
 from shared.jobs import JobKind, Schedule
 
 __all__ = ["DISPATCH", "FORM", "JOBS", "POLL", "ROUTERS", "SCHEDULES", "Clients", "clients_of", "open_clients"]
 
-ROUTERS = (rails_router, reconciliation_router)
+ROUTERS = (rails_router, policy_router, reconciliation_router, breaks_router)
 JOBS = (
     JobKind(FORM, run_form_batches),
     JobKind(DISPATCH, run_dispatch_batch, lease=LEASE),
-    JobKind(POLL, run_poll_rails, lease=timedelta(minutes=5)),
+    JobKind(POLL, run_poll_rails, lease=LEASE),
+    JobKind(TAKE_IN, run_take_in),
 )
 SCHEDULES = (Schedule("poll_rails", timedelta(seconds=5), schedule_poll),)

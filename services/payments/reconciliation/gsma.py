@@ -14,7 +14,7 @@ and `currency` in each completion's `customData` (a condition of the contract wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -24,10 +24,11 @@ import orjson
 
 from services.payments.rails.model import message_id
 from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
-from services.payments.reconciliation.model import REASONS, DocumentHead, Line, OutcomeKind, Scheme
+from services.payments.reconciliation.model import REASONS, DocumentHead, Line, OutcomeKind, Scheme, Statement
 
 TRANSACTION, BATCH, ERROR, COMPLETIONS, REJECTIONS = "transaction", "batch", "error", "completions", "rejections"
 GENERIC_ERROR = "genericError"
+_EPOCH = date(1970, 1, 1)
 
 _KINDS: dict[str, OutcomeKind] = {
     "completed": "settled",
@@ -60,30 +61,38 @@ class GsmaReader:
             group_reason=_code(self._document.get("errorCode")) if failed else "",
         )
 
-    def lines(self) -> Iterator[Line]:
-        """The body's lines, in order.
+    def check(self) -> Sequence[Statement]:
+        """An operator makes no statements.
 
         Raises:
-            StatementMalformed: a field that is not what the API specifies.
+            StatementMalformed: the body is no list of objects; the one line of a callback cannot be read.
         """
+        if self._kind == TRANSACTION:
+            self._line(self._rows()[0], 0)  # its sender is told at once
+        elif self._kind not in (BATCH, ERROR):
+            self._rows()
+        return ()
+
+    def lines(self) -> Iterator[Line]:
+        """The body's lines, in order; one whose fields are not what the API specifies has a `problem`."""
         if self._kind in (BATCH, ERROR):
             return
+        for number, row in enumerate(self._rows()):
+            try:
+                yield self._line(row, number)
+            except StatementMalformed as problem:
+                yield Line(number, None, "", None, "", _EPOCH, problem=problem.detail or "a field cannot be read")
+
+    def _rows(self) -> list[dict[str, Any]]:
         rows = [self._document] if self._kind == TRANSACTION else self._document
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise StatementMalformed("a list of objects was expected")
-        for number, row in enumerate(rows):
-            yield self._line(row, number)
+        return rows
 
     def _line(self, row: dict[str, Any], number: int) -> Line:
-        extra = {str(i.get("key")): str(i.get("value")) for i in row.get("customData") or [] if isinstance(i, dict)}
-        msisdn = next(
-            (
-                str(p.get("value"))
-                for p in row.get("creditParty") or []
-                if isinstance(p, dict) and p.get("key") == "msisdn"
-            ),
-            "",
-        )
+        extra = {str(i.get("key")): str(i.get("value")) for i in _objects(row.get("customData"))}
+        parties = _objects(row.get("creditParty"))
+        msisdn = next((str(p.get("value"))[:40] for p in parties if p.get("key") == "msisdn"), "")
         when = (
             row.get("completionDate")
             or row.get("rejectionDate")
@@ -94,11 +103,11 @@ class GsmaReader:
         return Line(
             number=number,
             kind=kind,
-            end_to_end_id=str(row.get("requestingOrganisationTransactionReference") or "")[:35],
+            end_to_end_id=_word(row.get("requestingOrganisationTransactionReference"), 35),
             amount=_amount(row.get("amount") or extra.get("amount")),
-            currency=str(row.get("currency") or extra.get("currency") or "")[:3],
+            currency=_word(row.get("currency") or extra.get("currency"), 3),
             on=_day(when),
-            entry=str(row.get("transactionReference") or "")[:140],
+            entry=_word(row.get("transactionReference"), 140),
             reason_code=_code(row.get("rejectionReason") or extra.get("errorCode")) if kind == "failed" else "",
             payee_scheme=Scheme.MSISDN if msisdn else Scheme.NONE,
             payee_number=msisdn,
@@ -110,6 +119,15 @@ class GsmaReader:
         if self._kind == REJECTIONS:
             return "failed"
         return _KINDS.get(str(row.get("transactionStatus") or "").lower())
+
+
+def _word(value: Any, most: int) -> str:
+    """A value as text that the database takes: without the character NUL, which JSON allows and it does not."""
+    return str(value or "").replace("\x00", "")[:most]
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _load(body: bytes) -> Any:

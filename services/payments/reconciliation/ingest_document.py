@@ -1,81 +1,77 @@
 """Take in one document of a rail: record it once, match every line, apply what matches, keep the rest as breaks.
 
-One transaction, set-wise. Nothing of a document that cannot be read is applied; one bad line never holds up the others
-(faults.md 3, 4, 13).
+Nothing of a document that cannot be read to its end is applied; one bad line never holds up the others (faults.md 3,
+4, 13). Two ways, the same steps:
+
+    ingest_document     in the caller's transaction: a callback, a refusal, a small file
+    ingest_in_pieces    10,000 lines a transaction, each with the position it reached: a file of any size in flat
+                        memory; whoever finds a half-taken one goes on where it stands
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Protocol
+from typing import Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.instructions.model import Outcome
-from services.payments.instructions.outcomes import apply_outcomes
+from services.payments.instructions.outcomes import apply_outcomes, apply_staged_outcomes
 from services.payments.rails import repository as batches
-from services.payments.rails.port import Document, Media
-from services.payments.reconciliation import repository
+from services.payments.rails.port import Document
+from services.payments.reconciliation import breaks_repository, repository
+from services.payments.reconciliation.check_sequence import check_sequence
 from services.payments.reconciliation.errors import StatementConflict, StatementTooLarge
-from services.payments.reconciliation.gsma import GsmaReader
-from services.payments.reconciliation.iso20022 import StatementReader
 from services.payments.reconciliation.model import (
     DocumentHead,
     Line,
-    Scheme,
+    Reader,
+    Statement,
     confirms_batch,
     reason_text,
     rejects_batch,
 )
-from shared.crypto import KeyedHash
+from services.payments.reconciliation.rules import Rules
+from shared.db import Database
 
-MAX_BYTES = 128 * 1024 * 1024
-CHUNK = 10_000
-"""Lines copied, and outcomes applied, at a time."""
-_FIRST = (UUID(int=0), -1)
-
-
-class Reader(Protocol):
-    """What reads a document."""
-
-    @property
-    def head(self) -> DocumentHead: ...
-
-    def lines(self) -> Iterator[Line]: ...
+_T = TypeVar("_T")
+MAX_BYTES: Final = 512 * 1024 * 1024
+CHUNK: Final = 10_000
+"""Lines matched and outcomes applied at a time: one transaction of `ingest_in_pieces`."""
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of a document. `seen`: it had been taken in before, and nothing was done."""
+    """What became of a document.
+
+    `seen`: it had been taken in before, and nothing was done. `busy`: another worker is at it; ask again.
+    """
 
     seen: bool
     file_id: UUID | None = None
     lines: int = 0
     matched: int = 0
     breaks: int = 0
+    busy: bool = False
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What matching needs to know: how numbers are hashed, and whether an IBAN in a line must be the payee's."""
+class _Opened:
+    """A document read to its end once: nothing applied yet."""
 
-    number_hash: KeyedHash
-    strict_iban: bool = False
-
-    def agrees(self, line: Line, known: repository.KnownPayee | None) -> bool | None:
-        """Whether the payee that a line names is the one instructed; None where that cannot be told.
-
-        A bank may name by IBAN an account that we named by number: not comparable, unless all payees have IBANs.
-        """
-        if known is None or not line.payee_number or (line.payee_scheme is Scheme.IBAN and not self.strict_iban):
-            return None
-        return self.number_hash.digest(line.payee_number, f"{known.rail}:{known.provider}") == known.number_hash
+    document: Document
+    digest: bytes
+    size: int
+    reader: Reader
+    statements: Sequence[Statement]
 
 
 async def ingest_document(
@@ -87,49 +83,159 @@ async def ingest_document(
         StatementTooLarge, StatementMalformed, StatementUnknownKind: nothing may be kept of it: roll back.
         StatementConflict: another document has its message id: roll back.
     """
-    if len(document.body) > MAX_BYTES:
-        raise StatementTooLarge(f"at most {MAX_BYTES // 2**20} MiB")
-    digest = digest_of(document)
-    file_id = await repository.claim(
-        session, source=document.source, sha256=digest, size=len(document.body), received_by=received_by, now=now
-    )
-    if file_id is None:
+    digest, size = measure(document)
+    if await repository.seen(session, digest) == "done":
         return Ingested(seen=True)
-    reader = reader_of(document, digest)
-    await _stage_all(session, reader, rules)
-    if not await repository.name_file(session, file_id, document.source, reader.head):
-        raise StatementConflict(f"{reader.head.kind} {reader.head.message_id}")
-    await repository.match_staged(session, file_id, now)
-    await _apply_group(session, file_id, reader.head, now)
-    await _apply_lines(session, file_id, reader.head, now)
-    await batches.complete(session, await repository.touched_batches(session, file_id), now)
-    counts = await repository.count(session, file_id)
-    return Ingested(False, file_id, counts.lines, counts.matched, counts.breaks)
+    async with _reading(document, digest) as reading:
+        opened = await _open(reading, document, digest, size)
+        claimed = await _claim(session, opened, rules, received_by, now)
+        if claimed is None:
+            return Ingested(seen=True)
+        reading.begin(claimed.position)
+        while chunk := await reading.next():
+            await _apply_chunk(session, claimed.id, opened.reader.head, chunk, rules, now)
+    return await _finish(session, claimed.id, now)
+
+
+async def ingest_in_pieces(
+    database: Database, document: Document, rules: Rules, *, received_by: str, now: datetime
+) -> Ingested:
+    """Take the document in, a transaction for every `CHUNK` lines; the next chunk is read while one is applied.
+
+    Raises:
+        StatementTooLarge, StatementMalformed, StatementUnknownKind, StatementConflict: nothing of it was applied.
+    """
+    digest, size = await asyncio.to_thread(measure, document)
+    async with database.session() as session:
+        if await repository.seen(session, digest) == "done":
+            return Ingested(seen=True)
+    async with _reading(document, digest) as reading:
+        opened = await _open(reading, document, digest, size)
+        async with database.session() as session:
+            claimed = await _claim(session, opened, rules, received_by, now)
+        if claimed is None:
+            return Ingested(seen=True)
+        position = claimed.position
+        reading.begin(position)
+        waiting = reading.next()
+        while chunk := await waiting:
+            waiting = reading.next()
+            async with database.session() as session:
+                if not await repository.at_position(session, claimed.id, position):
+                    return Ingested(seen=False, file_id=claimed.id, busy=True)
+                await _apply_chunk(session, claimed.id, opened.reader.head, chunk, rules, now)
+            position = chunk[-1].number + 1
+    async with database.session() as session:
+        if not await repository.at_position(session, claimed.id, position):
+            return Ingested(seen=False, file_id=claimed.id, busy=True)
+        return await _finish(session, claimed.id, now)
 
 
 def digest_of(document: Document) -> bytes:
-    """The hash that a document is recorded under. An operator's page is known by what it is about as well."""
-    about = f"{document.source}|{document.kind}|{document.correlation_id}|"
-    return hashlib.sha256(about.encode() + document.body).digest()
+    """The hash that a document is recorded under; see `measure`."""
+    return measure(document)[0]
+
+
+def measure(document: Document) -> tuple[bytes, int]:
+    """The hash that a document is recorded under, and its size in bytes.
+
+    An operator's page is known by what it is about as well: two equal pages of two batches are two documents.
+
+    Raises:
+        StatementTooLarge.
+    """
+    digest = hashlib.sha256(f"{document.source}|{document.kind}|{document.correlation_id}|".encode())
+    size = 0
+    with document.open() as body:
+        while part := body.read(1 << 20):
+            size += len(part)
+            if size > MAX_BYTES:
+                raise StatementTooLarge(f"at most {MAX_BYTES // 2**20} MiB")
+            digest.update(part)
+    return digest.digest(), size
 
 
 def reader_of(document: Document, digest: bytes) -> Reader:
     """What reads this document."""
-    if document.media is Media.ISO20022:
-        return StatementReader(document.body)
-    # An operator's body has no id of its own: its hash is.
-    return GsmaReader(document.body, document.kind, digest.hex(), document.correlation_id)
+    # Rails bring their readers, and their modules build on this package: looked up when used, not when imported.
+    from services.payments.rails.catalogue import READERS
+
+    return READERS[document.media](document, digest)
 
 
-async def _stage_all(session: AsyncSession, reader: Reader, rules: Rules) -> None:
-    """Parse off the event loop, a chunk at a time; compare payees; copy each chunk in."""
-    await repository.open_stage(session)
-    lines = reader.lines()
-    take: Callable[[], list[Line]] = lambda: list(islice(lines, CHUNK))  # noqa: E731
-    while chunk := await asyncio.to_thread(take):
-        references = [line.end_to_end_id for line in chunk if line.payee_number and line.end_to_end_id]
-        known = await repository.known_payees(session, references) if references else {}
-        await repository.stage(session, ((line, rules.agrees(line, known.get(line.end_to_end_id))) for line in chunk))
+class _Reading:
+    """One document's reader, all of it on one thread of its own: an XML parser must not wander between threads."""
+
+    def __init__(self, reader: Reader, executor: ThreadPoolExecutor) -> None:
+        self.reader = reader
+        self._executor = executor
+        self._lines: Iterator[Line] = iter(())
+
+    def run(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
+        """Work on the reader's thread, after what was asked for before."""
+        return asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def begin(self, position: int) -> None:
+        """Read lines from this one on."""
+        self._lines = (line for line in self.reader.lines() if line.number >= position)
+
+    def next(self) -> asyncio.Future[list[Line]]:
+        """The next lines; none at the end."""
+        return self.run(lambda: list(islice(self._lines, CHUNK)))
+
+    def forget(self) -> None:
+        """Let go of the parser, on its own thread."""
+        self._lines = iter(())
+
+
+@asynccontextmanager
+async def _reading(document: Document, digest: bytes) -> AsyncIterator[_Reading]:
+    executor = ThreadPoolExecutor(1, "reader")
+    reading = _Reading(reader_of(document, digest), executor)
+    try:
+        yield reading
+    finally:
+        executor.submit(reading.forget)
+        executor.shutdown(wait=False)
+
+
+async def _open(reading: _Reading, document: Document, digest: bytes, size: int) -> _Opened:
+    statements = await reading.run(reading.reader.check)
+    return _Opened(document, digest, size, reading.reader, statements)
+
+
+async def _claim(
+    session: AsyncSession, opened: _Opened, rules: Rules, received_by: str, now: datetime
+) -> repository.Claimed | None:
+    """Record the document and what it says as a whole, unless that was done before."""
+    document, head = opened.document, opened.reader.head
+    claimed = await repository.claim(
+        session, document, sha256=opened.digest, size=opened.size, received_by=received_by, now=now
+    )
+    if claimed is None or claimed.named:
+        return claimed
+    if not await repository.name_file(session, claimed.id, document.source, head):
+        raise StatementConflict(f"{head.kind} {head.message_id}")
+    await _apply_group(session, claimed.id, head, now)
+    await check_sequence(session, claimed.id, document.source, opened.statements, rules, now)
+    return claimed
+
+
+async def _apply_chunk(
+    session: AsyncSession, file_id: UUID, head: DocumentHead, lines: Sequence[Line], rules: Rules, now: datetime
+) -> None:
+    """Match and apply lines, and record how far the document is, in one transaction."""
+    references = [line.end_to_end_id for line in lines if line.payee_number and line.end_to_end_id]
+    known = await repository.known_payees(session, references) if references else {}
+    judged = ((line, rules.agrees(line, known.get(line.end_to_end_id))) for line in lines)
+    matched, broken = await repository.match(session, file_id, head, judged)
+    applied = await apply_staged_outcomes(session)
+    contradicted = [int(c.offered.source_reference.rpartition("#")[2]) for c in applied.contradictions]
+    if contradicted:
+        await repository.contradict_lines(session, file_id, contradicted)
+    broken += contradicted
+    await breaks_repository.break_lines(session, file_id, broken, now)
+    await repository.advance(session, file_id, lines[-1].number + 1, matched - len(contradicted), len(broken))
 
 
 async def _apply_group(session: AsyncSession, file_id: UUID, head: DocumentHead, now: datetime) -> None:
@@ -143,41 +249,27 @@ async def _apply_group(session: AsyncSession, file_id: UUID, head: DocumentHead,
         return
     members = await batches.attempt_ids(session, batch_id)
     for start in range(0, len(members), CHUNK):
-        offered = [
-            Outcome(
-                attempt_id=attempt_id,
-                kind="failed",
-                on=now.date(),
-                source=head.kind,
-                source_reference=head.message_id,
-                reason_code=head.group_reason,
-                reason=reason_text(head.group_reason),
-            )
-            for attempt_id in members[start : start + CHUNK]
-        ]
+        offered = [_refused(attempt_id, head, now) for attempt_id in members[start : start + CHUNK]]
         applied = await apply_outcomes(session, offered)
         if applied.contradictions:
             refused = [contradiction.attempt_id for contradiction in applied.contradictions]
-            await repository.contradict_group(session, file_id, refused, now)
+            await breaks_repository.break_group(session, file_id, refused, now)
 
 
-async def _apply_lines(session: AsyncSession, file_id: UUID, head: DocumentHead, now: datetime) -> None:
-    after = _FIRST
-    while rows := await repository.matched(session, file_id, after, CHUNK):
-        outcomes = [
-            Outcome(
-                attempt_id=row.attempt_id,
-                kind=row.kind,
-                on=row.on_date,
-                source=head.kind,
-                source_reference=f"{head.message_id}#{row.number}",
-                reason_code=row.reason_code,
-                reason=reason_text(row.reason_code) if row.kind in ("failed", "returned") else "",
-            )
-            for row in rows
-        ]
-        applied = await apply_outcomes(session, outcomes)
-        if applied.contradictions:
-            numbers = [int(c.offered.source_reference.rpartition("#")[2]) for c in applied.contradictions]
-            await repository.contradict_lines(session, file_id, numbers, now)
-        after = (rows[-1].attempt_id, rows[-1].number)
+def _refused(attempt_id: UUID, head: DocumentHead, now: datetime) -> Outcome:
+    return Outcome(
+        attempt_id=attempt_id,
+        kind="failed",
+        on=now.date(),
+        source=head.kind,
+        source_reference=head.message_id,
+        reason_code=head.group_reason,
+        reason=reason_text(head.group_reason),
+    )
+
+
+async def _finish(session: AsyncSession, file_id: UUID, now: datetime) -> Ingested:
+    await batches.complete(session, await repository.touched_batches(session, file_id), now)
+    counts = await repository.done(session, file_id)
+    await repository.drop_parts(session, file_id)
+    return Ingested(False, file_id, counts.lines, counts.matched, counts.breaks)

@@ -16,21 +16,28 @@ the payee's account, where the line names one in the scheme we used). So:
 The final state of consistent messages does not depend on their order or repetition. Messages that exclude each other
 (rejected, yet booked) leave the first state standing and become a break for a person: never a silent overwrite.
 
+Money on our own account that no instruction explains (a booking without a known reference, a second booking of one
+payment, a credit that is no return) goes to suspense until a person explains it (`breaks/`).
+
 A group RJCT with reason DUPL answers a *repeated* MsgId: it proves that the bank has the batch, so it fails nobody.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
-OutcomeKind = Literal["accepted", "settled", "failed", "returned"]
+OutcomeKind = Literal["accepted", "settled", "failed", "returned", "expired"]
 
 DUPLICATE_MESSAGE = "DUPL"
 """ISO 20022 external status reason: a message with this id was received before."""
+
+
+Direction = Literal["", "debit", "credit"]
 
 
 class BreakKind(StrEnum):
@@ -43,6 +50,11 @@ class BreakKind(StrEnum):
     PAYEE_MISMATCH = "payee_mismatch"
     DUPLICATE = "duplicate"  # a second booking of the same payment
     CONTRADICTION = "contradiction"  # excludes what is already known
+    UNREADABLE = "unreadable"  # one line that is not what its format allows; the others go on
+    UNKNOWN_CREDIT = "unknown_credit"  # money came in, and is no return of ours
+    GAP = "gap"  # statements are missing before this one
+    BALANCE = "balance"  # a statement's balances and entries do not add up, or not to the statement before
+    TOTALS = "totals"  # the file holds other entries than its own totals promise
 
 
 class Scheme(StrEnum):
@@ -58,9 +70,10 @@ class Scheme(StrEnum):
 class Line:
     """One line of a document, in the platform's words.
 
-    `kind` is None where the line concerns the whole batch or means nothing for an outcome. `payee_number` is
-    personal data: compared, never stored or shown. `entry` is the rail's own id of the booking, the same in camt.054
-    and camt.053: two different ones for one payment are two bookings.
+    `kind` is None where the line concerns the whole batch or means nothing for an outcome. `direction` is set where the
+    line books money on our own account: `debit` left it, `credit` came in. `problem` says what cannot be read in it.
+    `payee_number` is personal data: compared, never stored or shown. `entry` is the rail's own id of the booking, the
+    same in camt.054 and camt.053: two different ones for one payment are two bookings.
     """
 
     number: int
@@ -73,6 +86,60 @@ class Line:
     reason_code: str = ""
     payee_scheme: Scheme = Scheme.NONE
     payee_number: str = field(default="", repr=False)
+    direction: Direction = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One account statement of a document: what tells whether any is missing, and whether it adds up.
+
+    Attributes:
+        account: the number of our own account; compared by its keyed hash, never stored.
+        year, number: its place in the bank's sequence; number None where the bank gives none.
+        opened, closed: the balances, signed (credit positive); None where absent.
+        moved: the sum of its booked entries, signed.
+        entries: how many there are; `promised`: how many it says there are.
+    """
+
+    position: int
+    statement_id: str
+    account: str = field(repr=False)
+    currency: str
+    year: int
+    number: Decimal | None
+    opened: Decimal | None
+    closed: Decimal | None
+    closed_on: date
+    moved: Decimal
+    entries: int
+    promised: int | None = None
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether opening balance and entries make the closing balance; true where a balance is missing."""
+        return self.opened is None or self.closed is None or self.opened + self.moved == self.closed
+
+
+class Reader(Protocol):
+    """What reads a document: first `check` to its end, then `lines`."""
+
+    @property
+    def head(self) -> DocumentHead:
+        """What the document is; complete after `check`."""
+        ...
+
+    def check(self) -> Sequence[Statement]:
+        """Read it to the end without its lines' fields: whole, well-formed, of a kind we know. Its statements.
+
+        Raises:
+            StatementMalformed, StatementUnknownKind.
+        """
+        ...
+
+    def lines(self) -> Iterator[Line]:
+        """Its lines, numbered from 0. One that cannot be read is a line with a `problem`."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""All SQL of documents, their lines and breaks. A file of a hundred thousand lines is a handful of statements."""
+"""All SQL of documents and their lines. A file of a hundred thousand lines is a handful of statements."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
@@ -12,19 +13,54 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.reconciliation.model import DocumentHead, Line
+from services.payments.instructions.outcome_staging import open_stage
+from services.payments.rails.port import Document
+from services.payments.reconciliation.model import REASONS, DocumentHead, Line
+from services.payments.reconciliation.rules import KnownPayee
 from shared.db import copy_records
 
 _CLAIM = text(
     """
-    INSERT INTO statement_file (source, sha256, received_at, received_by, bytes)
-    VALUES (:source, :sha256, :now, :received_by, :bytes)
-    ON CONFLICT (sha256) DO UPDATE SET refused = '', received_at = :now, received_by = :received_by
-        WHERE statement_file.refused <> ''
+    INSERT INTO statement_file (source, sha256, received_at, received_by, bytes, media, name, state)
+    VALUES (:source, :sha256, :now, :received_by, :bytes, :media, :name, 'applying')
+    ON CONFLICT (sha256) DO UPDATE SET refused = '', state = 'applying',
+        received_at = CASE WHEN statement_file.state = 'refused' THEN :now ELSE statement_file.received_at END
+        WHERE statement_file.state <> 'done'
+    RETURNING id, position, kind <> '' AS named, matched, breaks
+    """
+)
+_STORE = text(
+    """
+    INSERT INTO statement_file (source, sha256, received_at, received_by, bytes, media, name, state)
+    VALUES (:source, :sha256, :now, :received_by, :bytes, :media, :name, 'stored')
+    ON CONFLICT (sha256) DO UPDATE SET refused = '', state = 'stored', received_at = :now, received_by = :received_by
+        WHERE statement_file.state = 'refused'
     RETURNING id
     """
 )
-_REFUSED_SINCE = text("SELECT id FROM statement_file WHERE sha256 = :sha256 AND refused <> '' AND received_at > :since")
+_KEEP_PART = text("INSERT INTO statement_part (file_id, number, body_encrypted) VALUES (:file_id, :number, :body)")
+_PARTS = text("SELECT body_encrypted FROM statement_part WHERE file_id = :file_id AND number = :number")
+_DROP_PARTS = text("DELETE FROM statement_part WHERE file_id = :file_id")
+_FILE = text("SELECT * FROM statement_file WHERE id = :id")
+_LOCK_POSITION = text("SELECT position FROM statement_file WHERE id = :id AND state = 'applying' FOR UPDATE")
+_ADVANCE = text(
+    """
+    UPDATE statement_file SET position = :position, lines = :position, matched = matched + :matched,
+        breaks = breaks + :breaks
+    WHERE id = :id
+    """
+)
+_DONE = text(
+    """
+    UPDATE statement_file f SET state = 'done',
+        breaks = (SELECT count(*) FROM reconciliation_break b WHERE b.file_id = f.id)
+    WHERE f.id = :id RETURNING f.lines, f.matched, f.breaks
+    """
+)
+_SEEN = text("SELECT state FROM statement_file WHERE sha256 = :sha256")
+_REFUSED_SINCE = text(
+    "SELECT id FROM statement_file WHERE sha256 = :sha256 AND state = 'refused' AND received_at > :since"
+)
 _SAME_ID = text(
     """
     SELECT id FROM statement_file
@@ -38,9 +74,10 @@ _NAME = text(
 )
 _REFUSE = text(
     """
-    INSERT INTO statement_file (source, sha256, received_at, received_by, bytes, refused)
-    VALUES (:source, :sha256, :now, :received_by, :bytes, :refused)
-    ON CONFLICT (sha256) DO UPDATE SET refused = :refused, received_at = :now WHERE statement_file.refused <> ''
+    INSERT INTO statement_file (source, sha256, received_at, received_by, bytes, refused, state, media, name)
+    VALUES (:source, :sha256, :now, :received_by, :bytes, :refused, 'refused', :media, :name)
+    ON CONFLICT (sha256) DO UPDATE SET refused = :refused, received_at = :now, state = 'refused'
+        WHERE statement_file.state IN ('refused', 'stored') OR statement_file.position = 0
     """
 )
 _KNOWN_PAYEES = text(
@@ -55,10 +92,11 @@ _STAGE = text(
     """
     CREATE TEMP TABLE IF NOT EXISTS staged_line (
         number integer, kind text, end_to_end_id text, amount numeric(23, 5), currency text, on_date date, entry text,
-        reason_code text, payee_agrees boolean
+        reason_code text, payee_agrees boolean, direction text, problem text
     ) ON COMMIT DROP
     """
 )
+_UNSTAGE = text("TRUNCATE staged_line")
 _STAGE_COLUMNS = (
     "number",
     "kind",
@@ -69,22 +107,24 @@ _STAGE_COLUMNS = (
     "entry",
     "reason_code",
     "payee_agrees",
+    "direction",
+    "problem",
 )
 # The order of the tests is the order of what a person wants to know first. A second booking of one payment is told by
 # its entry: the same in camt.054 and camt.053, so two different ones are two bookings, in this file or an earlier one.
+# `repeat`: the same booking was a break before (an unknown debit stands in camt.054 and again in camt.053): one break.
 _MATCH = text(
     """
     WITH paired AS (
         SELECT s.*, a.id AS attempt_id, a.amount AS expected_amount, a.currency AS expected_currency,
-            first_value(s.entry) OVER (PARTITION BY s.end_to_end_id, s.kind ORDER BY s.number) AS first_entry
+            first_value(s.entry) OVER (PARTITION BY s.end_to_end_id, s.kind ORDER BY s.number) AS first_entry,
+            row_number() OVER (PARTITION BY s.end_to_end_id, s.kind ORDER BY s.number) AS nth
         FROM staged_line s
         LEFT JOIN payment_attempt a ON a.end_to_end_id = s.end_to_end_id AND s.end_to_end_id <> ''
-    )
-    INSERT INTO statement_line (file_id, number, kind, end_to_end_id, amount, currency, on_date, entry, reason_code,
-        attempt_id, verdict)
-    SELECT :file_id, p.number, p.kind, p.end_to_end_id, p.amount, p.currency, p.on_date, p.entry, p.reason_code,
-        p.attempt_id,
-        CASE
+    ), judged AS (
+        SELECT p.*, CASE
+            WHEN p.problem <> '' THEN 'unreadable'
+            WHEN p.kind IS NULL AND p.direction = 'credit' THEN 'unknown_credit'
             WHEN p.kind IS NULL AND p.attempt_id IS NULL THEN 'ignored'
             WHEN p.end_to_end_id = '' THEN 'orphan'
             WHEN p.attempt_id IS NULL THEN 'unknown_reference'
@@ -93,69 +133,51 @@ _MATCH = text(
             WHEN p.amount IS NOT NULL AND p.amount <> p.expected_amount THEN 'amount_mismatch'
             WHEN p.kind IN ('settled', 'returned') AND (p.amount IS NULL OR p.currency = '') THEN 'amount_mismatch'
             WHEN NOT p.payee_agrees THEN 'payee_mismatch'
-            WHEN p.kind = 'settled' AND p.entry <> '' AND (p.entry <> p.first_entry OR EXISTS (
+            WHEN p.kind = 'settled' AND p.entry <> '' AND ((p.nth > 1 AND p.entry <> p.first_entry) OR EXISTS (
                 SELECT FROM statement_line e WHERE e.attempt_id = p.attempt_id AND e.kind = 'settled'
                     AND e.verdict = 'matched' AND e.entry <> '' AND e.entry <> p.entry)) THEN 'duplicate'
             ELSE 'matched'
-        END
-    FROM paired p
+        END AS judgement
+        FROM paired p
+    ), kept AS (
+    INSERT INTO statement_line (file_id, number, kind, end_to_end_id, amount, currency, on_date, entry, reason_code,
+        attempt_id, direction, problem, verdict)
+    SELECT :file_id, j.number, j.kind, j.end_to_end_id, j.amount, j.currency, j.on_date, j.entry, j.reason_code,
+        j.attempt_id, j.direction, j.problem,
+        CASE WHEN j.direction <> '' AND j.entry <> ''
+                AND j.judgement IN ('unknown_credit', 'orphan', 'unknown_reference', 'duplicate')
+                AND EXISTS (SELECT FROM statement_line e WHERE e.entry = j.entry AND e.direction = j.direction
+                    AND e.verdict IN ('unknown_credit', 'orphan', 'unknown_reference', 'duplicate')
+                    AND e.file_id <> :file_id AND e.end_to_end_id = j.end_to_end_id)
+            THEN 'repeat' ELSE j.judgement END
+    FROM judged j
+    RETURNING number, attempt_id, kind, on_date, reason_code, verdict
+    ), offered AS (
+        INSERT INTO offered_outcome (position, attempt_id, kind, on_date, source, source_reference, reason_code, reason)
+        SELECT k.number, k.attempt_id, k.kind, k.on_date, :source, :message_id || '#' || k.number, k.reason_code,
+            CASE WHEN k.kind NOT IN ('failed', 'returned') THEN ''
+                 WHEN r.words IS NOT NULL THEN r.words
+                 WHEN k.reason_code = '' THEN 'Refused; no reason was given.'
+                 ELSE 'Refused by the rail with reason ' || k.reason_code || '.' END
+        FROM kept k
+        LEFT JOIN unnest(CAST(:codes AS text[]), CAST(:words AS text[])) AS r(code, words) ON r.code = k.reason_code
+        WHERE k.verdict = 'matched'
+    )
+    SELECT count(*) FILTER (WHERE verdict = 'matched') AS matched,
+        array_agg(number) FILTER (WHERE verdict NOT IN ('matched', 'ignored', 'repeat')) AS broken
+    FROM kept
     """
 )
-_BREAK_LINES = text(
-    """
-    INSERT INTO reconciliation_break (file_id, number, kind, attempt_id, end_to_end_id, offered, present_state,
-        offered_amount, offered_currency, expected_amount, expected_currency, created_at)
-    SELECT l.file_id, l.number, l.verdict, l.attempt_id, l.end_to_end_id, COALESCE(l.kind, ''), COALESCE(a.state, ''),
-        l.amount, l.currency, a.amount, a.currency, :now
-    FROM statement_line l LEFT JOIN payment_attempt a ON a.id = l.attempt_id
-    WHERE l.file_id = :file_id AND l.verdict NOT IN ('matched', 'ignored')
-    ON CONFLICT DO NOTHING
-    """
-)
-_MATCHED = text(
-    """
-    SELECT attempt_id, number, kind, on_date, reason_code FROM statement_line
-    WHERE file_id = :file_id AND verdict = 'matched' AND (attempt_id, number) > (:after_attempt, :after_number)
-    ORDER BY attempt_id, number LIMIT :most
-    """
-)
-_CONTRADICT_LINES = text(
-    """
-    UPDATE statement_line SET verdict = 'contradiction'
-    WHERE file_id = :file_id AND number = ANY(CAST(:numbers AS integer[])) AND verdict = 'matched'
-    """
-)
-_CONTRADICT_GROUP = text(
-    """
-    INSERT INTO reconciliation_break (file_id, number, kind, attempt_id, end_to_end_id, offered, present_state,
-        offered_currency, expected_amount, expected_currency, created_at)
-    SELECT :file_id, -1, 'contradiction', a.id, a.end_to_end_id, 'failed', a.state, '', a.amount, a.currency, :now
-    FROM payment_attempt a WHERE a.id = ANY(:ids)
-    ON CONFLICT DO NOTHING
-    """
-).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
 _TOUCHED = text(
     """
     SELECT DISTINCT a.batch_id FROM statement_line l JOIN payment_attempt a ON a.id = l.attempt_id
     WHERE l.file_id = :file_id AND l.verdict = 'matched' AND a.batch_id IS NOT NULL
     """
 )
-_COUNT = text(
+_CONTRADICT_LINES = text(
     """
-    UPDATE statement_file f SET lines = c.lines, matched = c.matched, breaks = c.breaks
-    FROM (SELECT (SELECT count(*) FROM statement_line WHERE file_id = :id) AS lines,
-                 (SELECT count(*) FROM statement_line WHERE file_id = :id AND verdict = 'matched') AS matched,
-                 (SELECT count(*) FROM reconciliation_break WHERE file_id = :id) AS breaks) c
-    WHERE f.id = :id RETURNING f.lines, f.matched, f.breaks
-    """
-)
-_BREAKS = text(
-    """
-    SELECT b.*, f.source, f.kind AS file_kind, f.message_id, a.payment_id
-    FROM reconciliation_break b JOIN statement_file f ON f.id = b.file_id
-    LEFT JOIN payment_attempt a ON a.id = b.attempt_id
-    WHERE (CAST(:kind AS text) IS NULL OR b.kind = :kind) AND (CAST(:after AS uuid) IS NULL OR b.id > :after)
-    ORDER BY b.id LIMIT :most
+    UPDATE statement_line SET verdict = 'contradiction'
+    WHERE file_id = :file_id AND number = ANY(CAST(:numbers AS integer[])) AND verdict = 'matched'
     """
 )
 _FILES = text(
@@ -173,40 +195,103 @@ _BANK_LINES = text(
 ).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
 
 
-class KnownPayee(NamedTuple):
-    """Whom an instruction was to pay, without the number."""
+@dataclass(frozen=True)
+class Claimed:
+    """A document that is being taken in. `position`: so many of its lines are applied; `named`: its head is stored."""
 
-    rail: str
-    provider: str
-    number_hash: bytes
+    id: UUID
+    position: int
+    named: bool
 
 
 async def claim(
-    session: AsyncSession, *, source: str, sha256: bytes, size: int, received_by: str, now: datetime
-) -> UUID | None:
+    session: AsyncSession, document: Document, *, sha256: bytes, size: int, received_by: str, now: datetime
+) -> Claimed | None:
     """Record that this document arrived, once for ever. Nothing when it had been taken in before.
 
-    One that had been refused gets another chance (its reader may have been mended since).
+    One that had been refused gets another chance (its reader may have been mended since); one whose taker died is gone
+    on with.
     """
-    values = {"source": source, "sha256": sha256, "bytes": size, "received_by": received_by, "now": now}
-    return (await session.execute(_CLAIM, values)).scalar_one_or_none()
+    values = _about(document, sha256, size, received_by, now)
+    row = (await session.execute(_CLAIM, values)).one_or_none()
+    return Claimed(row.id, row.position, row.named) if row is not None else None
+
+
+async def store(
+    session: AsyncSession, document: Document, *, sha256: bytes, size: int, received_by: str, now: datetime
+) -> UUID | None:
+    """Record a document whose parts are kept here until a job takes it in. Nothing when it had come before."""
+    values = _about(document, sha256, size, received_by, now)
+    return (await session.execute(_STORE, values)).scalar_one_or_none()
+
+
+def _about(document: Document, sha256: bytes, size: int, received_by: str, now: datetime) -> dict[str, Any]:
+    return {
+        "source": document.source,
+        "sha256": sha256,
+        "bytes": size,
+        "received_by": received_by,
+        "now": now,
+        "media": document.media,
+        "name": document.reference[:200],
+    }
+
+
+async def keep_part(session: AsyncSession, file_id: UUID, number: int, body: bytes) -> None:
+    """Keep one encrypted part of a stored document."""
+    await session.execute(_KEEP_PART, {"file_id": file_id, "number": number, "body": body})
+
+
+async def part(session: AsyncSession, file_id: UUID, number: int) -> bytes | None:
+    """One encrypted part; nothing after the last."""
+    body = (await session.execute(_PARTS, {"file_id": file_id, "number": number})).scalar_one_or_none()
+    return bytes(body) if body is not None else None
+
+
+async def drop_parts(session: AsyncSession, file_id: UUID) -> None:
+    """Forget a stored document's content: it was taken in, or refused. Its hash stays."""
+    await session.execute(_DROP_PARTS, {"file_id": file_id})
+
+
+async def file_by_id(session: AsyncSession, file_id: UUID) -> Any | None:
+    """One document's row."""
+    return (await session.execute(_FILE, {"id": file_id})).one_or_none()
+
+
+async def seen(session: AsyncSession, sha256: bytes) -> str:
+    """The state of the document with this hash; empty: it never came."""
+    return str((await session.execute(_SEEN, {"sha256": sha256})).scalar_one_or_none() or "")
+
+
+async def at_position(session: AsyncSession, file_id: UUID, position: int) -> bool:
+    """Lock a document and tell whether it stands where this taker left it: else another one is at it."""
+    return bool((await session.execute(_LOCK_POSITION, {"id": file_id})).scalar_one_or_none() == position)
+
+
+async def advance(session: AsyncSession, file_id: UUID, position: int, matched: int, breaks: int) -> None:
+    """So many of a document's lines are applied."""
+    values = {"id": file_id, "position": position, "matched": matched, "breaks": breaks}
+    await session.execute(_ADVANCE, values)
+
+
+async def done(session: AsyncSession, file_id: UUID) -> Any:
+    """The document is taken in: its counts."""
+    return (await session.execute(_DONE, {"id": file_id})).one()
 
 
 async def refuse(
-    session: AsyncSession, *, source: str, sha256: bytes, size: int, received_by: str, refused: str, now: datetime
+    session: AsyncSession,
+    document: Document,
+    *,
+    sha256: bytes,
+    size: int,
+    received_by: str,
+    refused: str,
+    now: datetime,
 ) -> None:
     """Record a document that cannot be read, with the code of the problem: seen by people, not read over and over."""
-    await session.execute(
-        _REFUSE,
-        {
-            "source": source,
-            "sha256": sha256,
-            "bytes": size,
-            "received_by": received_by,
-            "refused": refused,
-            "now": now,
-        },
-    )
+    values = _about(document, sha256, size, received_by, now)
+    await session.execute(_REFUSE, {**values, "refused": refused})
 
 
 async def refused_since(session: AsyncSession, sha256: bytes, since: datetime) -> bool:
@@ -226,76 +311,62 @@ async def name_file(session: AsyncSession, file_id: UUID, source: str, head: Doc
     return True
 
 
-async def open_stage(session: AsyncSession) -> None:
-    """The table that this transaction's lines are copied to."""
-    await session.execute(_STAGE)
-
-
 async def known_payees(session: AsyncSession, references: Sequence[str]) -> dict[str, KnownPayee]:
     """Whom the instructions of these references were to pay: rail, provider and the number's keyed hash."""
     rows = await session.execute(_KNOWN_PAYEES, {"references": list(references)})
     return {row.end_to_end_id: KnownPayee(row.rail, row.provider, bytes(row.number_hash)) for row in rows}
 
 
-async def stage(session: AsyncSession, lines: Iterable[tuple[Line, bool | None]]) -> None:
-    """Copy lines in, each with whether its payee agrees (None: it names none that can be compared)."""
-    await copy_records(
-        session,
-        "staged_line",
-        _STAGE_COLUMNS,
-        (
-            (
-                line.number,
-                line.kind,
-                line.end_to_end_id,
-                line.amount,
-                line.currency,
-                line.on,
-                line.entry,
-                line.reason_code,
-                agrees,
-            )
-            for line, agrees in lines
-        ),
+async def match(
+    session: AsyncSession, file_id: UUID, head: DocumentHead, lines: Iterable[tuple[Line, bool | None]]
+) -> tuple[int, list[int]]:
+    """Match lines against what was sent, keep them, and offer what they say for `apply_staged_outcomes`.
+
+    Arguments:
+        lines: each with whether its payee agrees (None: it names none that can be compared).
+
+    Returns:
+        how many matched, and the numbers of those that are breaks.
+    """
+    await session.execute(_STAGE)
+    await session.execute(_UNSTAGE)
+    await open_stage(session)
+    await copy_records(session, "staged_line", _STAGE_COLUMNS, (_record(line, agrees) for line, agrees in lines))
+    values = {
+        "file_id": file_id,
+        "source": head.kind,
+        "message_id": head.message_id,
+        "codes": list(REASONS),
+        "words": list(REASONS.values()),
+    }
+    row = (await session.execute(_MATCH, values)).one()
+    return row.matched, list(row.broken or ())
+
+
+def _record(line: Line, agrees: bool | None) -> tuple[Any, ...]:
+    return (
+        line.number,
+        line.kind,
+        line.end_to_end_id,
+        line.amount,
+        line.currency,
+        line.on,
+        line.entry,
+        line.reason_code,
+        agrees,
+        line.direction,
+        line.problem,
     )
 
 
-async def match_staged(session: AsyncSession, file_id: UUID, now: datetime) -> None:
-    """Match all staged lines against what was sent; keep lines and breaks."""
-    await session.execute(_MATCH, {"file_id": file_id})
-    await session.execute(_BREAK_LINES, {"file_id": file_id, "now": now})
-
-
-async def matched(session: AsyncSession, file_id: UUID, after: tuple[UUID, int], most: int) -> Sequence[Any]:
-    """Matched lines in the order of their attempts, `most` at a time."""
-    values = {"file_id": file_id, "after_attempt": after[0], "after_number": after[1], "most": most}
-    return (await session.execute(_MATCHED, values)).all()
-
-
-async def contradict_lines(session: AsyncSession, file_id: UUID, numbers: Sequence[int], now: datetime) -> None:
-    """These matched lines turned out to exclude what is known: breaks."""
+async def contradict_lines(session: AsyncSession, file_id: UUID, numbers: Sequence[int]) -> None:
+    """These matched lines turned out to exclude what is known."""
     await session.execute(_CONTRADICT_LINES, {"file_id": file_id, "numbers": list(numbers)})
-    await session.execute(_BREAK_LINES, {"file_id": file_id, "now": now})
-
-
-async def contradict_group(session: AsyncSession, file_id: UUID, attempts: Sequence[UUID], now: datetime) -> None:
-    """A refusal of a whole batch excludes what is known of these attempts: breaks."""
-    await session.execute(_CONTRADICT_GROUP, {"file_id": file_id, "ids": list(attempts), "now": now})
 
 
 async def touched_batches(session: AsyncSession, file_id: UUID) -> list[UUID]:
     """The batches that this document's matched lines belong to."""
     return list((await session.execute(_TOUCHED, {"file_id": file_id})).scalars())
-
-
-async def count(session: AsyncSession, file_id: UUID) -> Any:
-    """Write the document's counts: lines, matched, breaks."""
-    return (await session.execute(_COUNT, {"id": file_id})).one()
-
-
-async def breaks(session: AsyncSession, *, kind: str | None, after: UUID | None, most: int) -> Sequence[Any]:
-    """Breaks, oldest first."""
-    return (await session.execute(_BREAKS, {"kind": kind, "after": after, "most": most})).all()
 
 
 async def files(session: AsyncSession, *, after: UUID | None, most: int) -> Sequence[Any]:

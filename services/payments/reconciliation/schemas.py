@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from services.payments.reconciliation.resolution import Action
 
 
 class FileTaken(BaseModel):
@@ -29,9 +31,11 @@ class FileView(BaseModel):
     message_id: str | None
     original_message_id: str
     refused: str = Field(description="Code of the problem, where it could not be read; else empty.")
+    state: str = Field(description="`stored`, `applying`, `done` or `refused`.")
+    name: str = Field(description="Its name where it came from: a file's name, a message's number.")
     received_at: datetime
     received_by: str
-    lines: int
+    lines: int = Field(description="Lines matched so far.")
     matched: int
     breaks: int
 
@@ -56,4 +60,59 @@ class BreakView(BaseModel):
     offered_currency: str
     expected_amount: Decimal | None
     expected_currency: str | None
+    on_date: date | None = Field(description="The day of the booking.")
+    detail: str
+    fund_code: str | None = Field(description="The fund whose suspense holds the money, or would.")
+    suspended: Decimal = Field(description="In suspense for it: above zero left our account, below zero came in.")
+    status: str = Field(description="`open`, `proposed` (waits for a second person), `resolved`.")
+    owner: str = Field(description="Who sees to it; empty: nobody yet.")
+    action: str = Field(description="The resolution proposed or taken.")
+    reason: str
+    proposed_by: str
+    resolved_by: str
+    resolved_at: datetime | None
+    actions: list[str] = Field(description="What may resolve it.")
+    age_days: int
     created_at: datetime
+    version: int
+
+
+class FileQueued(BaseModel):
+    """A large file was kept; GET /payments/v1/jobs/{job_id} tells how far it is."""
+
+    job_id: UUID
+
+
+class Assignment(BaseModel):
+    """Who shall see to a break."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: str = Field(min_length=1, max_length=200, description="The officer's subject, as in her token.")
+
+
+class Proposal(BaseModel):
+    """How a break shall be resolved."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Action
+    reason: str = Field(min_length=10, max_length=1000, description="Why, for the auditor. No personal data.")
+    fund_code: str | None = Field(default=None, max_length=40, description="For money that is in no suspense yet.")
+
+
+class AgingView(BaseModel):
+    """Unresolved breaks of one kind, rail, currency and age."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: str
+    source: str
+    currency: str
+    bucket: str = Field(description="Age in days: `0-1`, `2-7`, `8-30`, `over 30`.")
+    count: int
+    amount: Decimal = Field(description="What their lines state.")
+    suspended_out: Decimal = Field(description="Left our account and must be explained.")
+    suspended_in: Decimal = Field(description="Came in and must be explained.")
+    unowned: int
+    oldest: datetime

@@ -13,16 +13,23 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, text
 
 from services.payments.accounts.apply_import import IMPORT_ACCOUNTS
+from services.payments.accounts.validation import VALIDATE_ACCOUNT
 from services.payments.app import SERVICE
+from services.payments.instructions.expire_payments import EXPIRE_PAYMENTS
 from services.payments.instructions.model import payment_id
 from services.payments.instructions.tables import payment_attempt
+from services.payments.ledger.run_self_check import SELF_CHECK
 from services.payments.lists.build_list import BUILD_LIST
 from services.payments.lists.disburse_list import DISBURSE_LIST
 from shared.contracts.base import ControlTotal
 from shared.contracts.eligibility import CycleClosed, EnrolmentApproved, EntitlementGranted, EntitlementLine
 from shared.testing.service import TestService
 
-CORE = replace(SERVICE, jobs=(IMPORT_ACCOUNTS, BUILD_LIST, DISBURSE_LIST), schedules=())
+CORE = replace(
+    SERVICE,
+    jobs=(IMPORT_ACCOUNTS, VALIDATE_ACCOUNT, BUILD_LIST, DISBURSE_LIST, EXPIRE_PAYMENTS, SELF_CHECK),
+    schedules=(),
+)
 """Payments without its rails: attempts stay queued until a test plays the rail."""
 SETTINGS: dict[str, Any] = {
     "encryption_key": base64.b64encode(b"k" * 32).decode(),
@@ -232,3 +239,9 @@ class Office:
         for account in book["accounts"]:
             sums[account["type"]] = sums.get(account["type"], Decimal(0)) + Decimal(account["balance"])
         return sums
+
+    async def self_check(self) -> Any:
+        """Ask for the self-check and run it; its report."""
+        answer = await self.post("/ledger/self-check", self.releaser, None, 202)
+        jobs = await self.service.run_jobs()
+        return next(job["result"] for job in jobs if str(job["id"]) == answer.json()["job_id"])

@@ -99,6 +99,9 @@ async def test_a_number_that_serves_too_many_is_flagged(make_service: MakeServic
     assert (done["accepted"], done["flagged"], done["rejected"]) == (3, 3, 0)
 
 
+PROOF = {"kind": "in_person", "reference": "visit 7"}
+
+
 async def test_an_account_is_changed_only_by_who_saw_its_present_version(make_service: MakeService) -> None:
     office = Office(await make_service(CORE, **SETTINGS))
     cycle = Cycle(grants(1))
@@ -112,9 +115,12 @@ async def test_an_account_is_changed_only_by_who_saw_its_present_version(make_se
     }
     made = await office.post("/accounts", office.maker, body, 201)
     assert made.json()["account_number"] == "•••678"
-    assert (await office.post("/accounts", office.maker, body, 409)).json()["code"] == "account_exists"
+    assert (await office.post("/accounts", office.maker, body, 422)).json()["code"] == "proof_needed"
+    proven = body | {"proof": PROOF}
+    assert (await office.post("/accounts", office.maker, proven, 409)).json()["code"] == "account_exists"
     path = f"/payments/v1/accounts/{made.json()['id']}"
     change = {name: body[name] for name in ("rail", "provider", "holder_name")} | {"account_number": "85598765432"}
+    change["proof"] = PROOF
     http = office.service.http
     assert (await http.put(path, headers=office.maker, json=change)).status_code == 428
     done = await http.put(path, headers=office.maker | {"If-Match": made.headers["ETag"]}, json=change)

@@ -14,46 +14,49 @@ from services.payments.tests.test_month import TODAY
 from shared.testing.plugin import MakeService
 
 BOOK = """
-    WITH t AS (INSERT INTO ledger_transaction (reference, kind, effective_on) VALUES ('x', 'allot', '2020-07-01')
-               RETURNING id)
-    INSERT INTO posting (transaction_id, ledger_account_id, amount, currency)
-    SELECT t.id, a.id, CASE a.type WHEN 'available' THEN CAST(:debit AS numeric) ELSE CAST(:credit AS numeric) END,
-           :currency
-    FROM t, ledger_account a WHERE a.type IN ('available', 'allotment')
+    WITH j AS (INSERT INTO journal DEFAULT VALUES RETURNING id)
+    INSERT INTO movement (journal_id, subject_id, kind, effective_on, debit_account_id, credit_account_id, amount,
+    currency)
+    SELECT j.id, uuidv7(), 'allot', '2020-07-01', d.id, c.id, CAST(:amount AS numeric), :currency
+    FROM j, ledger_account d, ledger_account c WHERE d.type = :debit AND c.type = :credit
 """
 
 
 @pytest.mark.parametrize(
-    ("debit", "credit", "currency"),
+    ("amount", "currency", "credit"),
     [
-        ("100", "-99", "KHR"),
-        ("100", "100", "KHR"),
-        ("100.5", "-100.5", "KHR"),
-        ("100", "-100", "USD"),
-        ("0", "0", "KHR"),
+        ("-100", "KHR", "allotment"),
+        ("0", "KHR", "allotment"),
+        ("100.5", "KHR", "allotment"),
+        ("100", "USD", "allotment"),
+        ("100", "KHR", "available"),
     ],
 )
-async def test_postings_that_do_not_balance_or_fit_are_refused(
-    make_service: MakeService, debit: str, credit: str, currency: str
+async def test_a_movement_that_could_not_balance_is_refused_by_the_database(
+    make_service: MakeService, amount: str, currency: str, credit: str
 ) -> None:
+    """A movement holds both its postings; what is left to check is its sign, its two accounts and its currency."""
     office = Office(await make_service(CORE, **SETTINGS))
     await office.open_fund()
+    values = {"amount": amount, "currency": currency, "credit": credit, "debit": "available"}
     with pytest.raises(DBAPIError):
         async with office.service.database.session() as session:
-            await session.execute(text(BOOK), {"debit": debit, "credit": credit, "currency": currency})
+            await session.execute(text(BOOK), values)
     async with office.service.database.session() as session:
-        await session.execute(text(BOOK), {"debit": "7", "credit": "-7", "currency": "KHR"})
+        right = {"amount": "7", "currency": "KHR", "credit": "allotment", "debit": "available"}
+        await session.execute(text(BOOK), right)
     assert (await office.balances())["available"] == 1_000_000_007
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE posting SET amount = amount * 2",
-        "DELETE FROM posting",
-        "TRUNCATE posting",
-        "UPDATE ledger_transaction SET reference = 'y'",
-        "DELETE FROM ledger_transaction",
+        "UPDATE movement SET amount = amount * 2",
+        "DELETE FROM movement",
+        "TRUNCATE movement",
+        "UPDATE journal SET recorded_at = now()",
+        "DELETE FROM journal",
+        "DELETE FROM journal_balance",
     ],
 )
 async def test_what_is_booked_is_never_changed(make_service: MakeService, statement: str) -> None:
@@ -64,15 +67,15 @@ async def test_what_is_booked_is_never_changed(make_service: MakeService, statem
             await session.execute(text(statement))
 
 
-async def test_a_posting_without_its_transaction_is_refused(make_service: MakeService) -> None:
+async def test_a_movement_under_no_journal_is_refused(make_service: MakeService) -> None:
     office = Office(await make_service(CORE, **SETTINGS))
     await office.open_fund()
-    with pytest.raises(DBAPIError, match="no ledger transaction"):
+    with pytest.raises(DBAPIError, match="names no journal"):
         async with office.service.database.session() as session:
             await session.execute(
                 text(
-                    "INSERT INTO posting SELECT 999999, id, CASE type WHEN 'available' THEN 5 ELSE -5 END, 'KHR'"
-                    " FROM ledger_account WHERE type IN ('available', 'allotment')"
+                    "INSERT INTO movement SELECT 999999, uuidv7(), 'allot', 0, '2020-07-01', d.id, c.id, 5, 'KHR'"
+                    " FROM ledger_account d, ledger_account c WHERE d.type = 'available' AND c.type = 'allotment'"
                 )
             )
 

@@ -76,6 +76,7 @@ async def test_a_failed_payment_is_corrected_and_reissued(make_service: MakeServ
 
     account = await office.service.http.get(f"/payments/v1/accounts/{attempt.account_id}", headers=office.maker)
     body = {"rail": "bank", "provider": "ABAAKHPP", "account_number": "000 123-456", "holder_name": "Sok Dara"}
+    body["proof"] = {"kind": "bank_book", "reference": "copy 12"}  # type: ignore[assignment]
     changed = await office.service.http.put(
         f"/payments/v1/accounts/{attempt.account_id}",
         headers=office.maker | {"If-Match": account.headers["ETag"]},
@@ -83,6 +84,15 @@ async def test_a_failed_payment_is_corrected_and_reissued(make_service: MakeServ
     )
     assert changed.status_code == 200
     assert changed.json()["account_number"] == "•••456"
+    same = await office.post(f"{path}:reissue", office.maker, {"reason": "corrected"}, 403)
+    assert same.json()["code"] == "same_person"
+    second_officer = office.service.token("payment_officer", subject="officer-2")
+    cooling = await office.post(f"{path}:reissue", second_officer, {"reason": "corrected"}, 409)
+    assert cooling.json()["code"] == "account_cooling_off"
+    tag = {"If-Match": changed.headers["ETag"]}
+    confirm = f"/accounts/{attempt.account_id}:confirm"
+    await office.post(confirm, office.maker, {"reason": "seen"}, 403, **tag)
+    await office.post(confirm, second_officer, {"reason": "book seen"}, 200, **tag)
     reissued = (await office.post(f"{path}:reissue", office.maker, {"reason": "corrected"}, 200)).json()
     assert (reissued["status"], reissued["attempt"]) == ("instructed", 2)
 

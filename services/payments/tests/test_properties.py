@@ -15,6 +15,7 @@ from sqlalchemy import text
 from services.payments.instructions.model import REISSUABLE, AttemptState, Outcome, PaymentStatus, fold, step
 from services.payments.instructions.outcomes import apply_outcomes
 from services.payments.ledger.model import MOVEMENTS, OUTCOME_MOVEMENTS, AccountType, MovementKind, postings
+from services.payments.ledger.run_self_check import find_differences
 from services.payments.tests.builders import CORE, SETTINGS, Cycle, Office, grants
 from shared.testing.plugin import MakeService
 
@@ -225,3 +226,9 @@ async def _check(office: Office) -> None:
     assert balances["paid"] == sums.get("settled", 0)
     assert balances["in_transit"] == sums.get("instructed", 0)
     assert (balances["reserved"], balances["returned"]) == (0, 0)
+    released = -balances["allotment"] - balances["unreleased"]
+    pending = balances["reserved"] + balances["in_transit"]
+    assert released == balances["paid"] + balances["returned"] + pending + balances["available"]
+    async with office.service.database.session() as session:
+        report = await find_differences(session)
+    assert report["items"] == [], report["items"]

@@ -20,12 +20,12 @@ class Killed(Exception):
 def dies_after(chunks: int, real: Any) -> Any:
     calls = 0
 
-    async def chunk(*arguments: Any) -> Any:
+    async def chunk(*arguments: Any, **named: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == chunks + 1:
             raise Killed
-        return await real(*arguments)
+        return await real(*arguments, **named)
 
     return chunk
 
@@ -45,7 +45,8 @@ async def test_a_list_whose_builder_died_is_finished_with_the_same_hash(
     cycle = Cycle(grants(30))
     await office.prepare(cycle)
     with monkeypatch.context() as patch:
-        patch.setattr(build_list.repository, "build_lines", dies_after(2, build_list.repository.build_lines))
+        lines = build_list.line_repository
+        patch.setattr(lines, "build_lines", dies_after(2, lines.build_lines))
         answer = await office.post("/payment-lists", office.maker, {"cycle_id": str(cycle.id)}, 202)
         await run_twice(office)
     built = await office.get(f"/payment-lists/{answer.json()['payment_list_id']}")

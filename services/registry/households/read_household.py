@@ -13,19 +13,20 @@ from services.registry.households.errors import HouseholdNotFound
 from services.registry.households.schemas import HouseholdView, MemberView
 from services.registry.permissions import CARE_ROLES, NAMING_ROLES
 from services.registry.sealing import PHONE, Sealer
+from services.registry.search.looks import record_looks
 from shared import audit
 from shared.auth import Principal, ensure_area
 
 
 async def read_household(
-    session: AsyncSession, sealer: Sealer, principal: Principal, household_id: UUID
+    session: AsyncSession, sealer: Sealer, principal: Principal, household_id: UUID, reason: str = ""
 ) -> HouseholdView:
     """The household with its present members.
 
     Raises:
         HouseholdNotFound, OutsideArea: it is not there, or not for this caller.
     """
-    found = await repository.find_household(session, household_id)
+    found = await repository.find_with_card(session, household_id)
     if found is None:
         raise HouseholdNotFound("Look it up at /registry/v1/households.")
     ensure_area(principal, found.village_code)
@@ -35,10 +36,11 @@ async def read_household(
     if named:
         detail = {"members": len(members)}
         await audit.record(session, principal, "household.read_names", "household", household_id, detail)
+        people = [row.id for row in members]
+        await record_looks(session, principal, people, via="household", reason=reason, household_id=household_id)
     return HouseholdView.model_validate(
         {
             **found._mapping,
-            "has_card": await repository.has_card(session, household_id),
             "names_shown": named,
             "members": [_member(row, sealer, named=named, cared_for=cared_for) for row in members],
         }
@@ -52,5 +54,5 @@ def _member(row: Row[Any], sealer: Sealer, *, named: bool, cared_for: bool) -> M
     elif row.phone_cipher is not None:
         values["phone"] = sealer.open(row.phone_cipher, PHONE)
     if not cared_for:
-        values |= {"living_with_hiv": None, "pregnant": None}
+        values |= {"living_with_hiv": None, "pregnant": None, "expected_delivery_on": None}
     return MemberView.model_validate(values)

@@ -8,6 +8,8 @@ from typing import Final
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.history.begin_change import begin_change
+from services.registry.history.model import ChangeKind, ChangeSource, Origin
 from services.registry.households import repository as households
 from services.registry.households.errors import BadHousehold, HouseholdExists
 from services.registry.households.publish import publish_states
@@ -49,6 +51,8 @@ async def register_household(
     rejections = await imports.list_rejections(session, batch_id, None, 1000)
     if rejections:
         raise BadHousehold("Correct the fields named in errors.", errors=_errors(rejections))
+    origin = Origin(ChangeKind.REGISTRATION, ChangeSource.OFFICER, principal.subject, "registered singly", today)
+    await begin_change(session, origin, now)
     changed = await imports.load_chunk(session, check, [1], now)
     await publish_states(session, changed, now)
     await imports.purge_rows(session, batch_id)

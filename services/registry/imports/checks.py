@@ -18,7 +18,7 @@ PLACE_CHECK: Final = """
       SELECT v.village_code, reason.code
       FROM villages v LEFT JOIN place p ON p.code = v.village_code AND p.level = 'village'
       CROSS JOIN LATERAL (VALUES
-        ('unknown_village', p.code IS NULL),
+        ('unknown_village', p.code IS NULL OR p.closed_on IS NOT NULL),
         ('outside_area', NOT EXISTS (
           SELECT FROM unnest(CAST(:areas AS text[])) area WHERE area = '*' OR starts_with(v.village_code, area))),
         ('unclassified_village', p.code IS NOT NULL AND NOT EXISTS (
@@ -29,6 +29,15 @@ PLACE_CHECK: Final = """
     SELECT r.batch_id, r.line, 'village_code', bad.code, r.household_ref
     FROM bad JOIN import_row r ON r.batch_id = :batch AND r.village_code = bad.village_code
     ON CONFLICT DO NOTHING"""
+
+RESOLVE_PLACES: Final = """
+    UPDATE import_row AS r SET village_code = changed.new_code
+    FROM (
+      SELECT c.old_code, min(c.new_code) AS new_code FROM place_code_change c
+      WHERE NOT EXISTS (SELECT FROM place p WHERE p.code = c.old_code AND p.closed_on IS NULL)
+      GROUP BY c.old_code HAVING count(*) = 1) AS changed
+    WHERE r.batch_id = :batch AND r.village_code = changed.old_code"""
+"""A village code that was changed is its present one, where one became one: of a split, the file must say which."""
 
 JOIN_APART: Final = """
     UPDATE import_row AS r SET seq = apart.seq
@@ -118,6 +127,7 @@ REGISTER_CHECKS: Final = (
     INSERT INTO import_rejection (batch_id, line, field, code, household_ref)
     SELECT r.batch_id, r.line, 'national_id', 'registered_national_id', r.household_ref
     FROM import_row r JOIN identifier i ON i.type = 'national_id' AND i.hash = r.national_id_hash
+      AND i.withdrawn_at IS NULL
     WHERE r.batch_id = :batch AND r.seq BETWEEN :first AND :last
       AND r.village_code IS NOT NULL AND r.household_ref IS NOT NULL
       AND NOT EXISTS (
@@ -129,10 +139,36 @@ REGISTER_CHECKS: Final = (
     INSERT INTO import_rejection (batch_id, line, field, code, household_ref)
     SELECT h.batch_id, h.first_line, 'card_number', 'registered_card_number', h.household_ref
     FROM import_household h
-    JOIN identifier i ON i.type = 'equity_card' AND i.hash = h.card_hash
+    JOIN identifier i ON i.type = 'equity_card' AND i.hash = h.card_hash AND i.withdrawn_at IS NULL
     JOIN household g ON g.id = i.owner_id
     WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last
       AND (g.village_code, g.household_ref) <> (h.village_code, h.household_ref)
+    ON CONFLICT DO NOTHING""",
+    """
+    INSERT INTO import_rejection (batch_id, line, field, code, household_ref)
+    SELECT h.batch_id, h.first_line, 'household_ref', 'household_dissolved', h.household_ref
+    FROM import_household h
+    JOIN household g ON g.village_code = h.village_code AND g.household_ref = h.household_ref
+    WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND g.dissolved_on IS NOT NULL
+    ON CONFLICT DO NOTHING""",
+    # A line that would bring back, under her number in the household, somebody who has died or who lives elsewhere now.
+    """
+    INSERT INTO import_rejection (batch_id, line, field, code, household_ref)
+    SELECT r.batch_id, r.line, 'person_ref', CASE WHEN p.alive THEN 'member_elsewhere' ELSE 'person_dead' END,
+      r.household_ref
+    FROM import_household h
+    JOIN household g ON g.village_code = h.village_code AND g.household_ref = h.household_ref
+    JOIN import_row r ON r.batch_id = h.batch_id AND r.seq = h.seq
+    JOIN LATERAL (
+      SELECT m.person_id FROM membership m
+      WHERE m.household_id = g.id AND m.person_ref = r.person_ref AND m.valid_until IS NOT NULL AND NOT m.void
+      ORDER BY m.valid_until DESC LIMIT 1) AS last ON true
+    JOIN person p ON p.id = last.person_id
+    WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND g.import_hash IS DISTINCT FROM h.content_hash
+      AND NOT EXISTS (SELECT FROM membership m
+        WHERE m.household_id = g.id AND m.person_ref = r.person_ref AND m.valid_until IS NULL)
+      AND (NOT p.alive OR EXISTS (SELECT FROM membership m
+        WHERE m.person_id = p.id AND m.valid_until IS NULL AND m.household_id <> g.id))
     ON CONFLICT DO NOTHING""",
 )
 
@@ -160,6 +196,15 @@ NEIGHBOUR_CHECK: Final = """
 """A line whose household cannot be told may belong to the households of its run: they are not loaded without it.
 
 A line without household_ref but with a village may belong to those of that village only."""
+
+FORESEE: Final = """
+    UPDATE import_household AS h
+    SET outcome = CASE WHEN g.id IS NULL THEN 'registered'
+      WHEN g.import_hash IS NOT DISTINCT FROM h.content_hash THEN 'unchanged' ELSE 'updated' END
+    FROM import_household s
+    LEFT JOIN household g ON g.village_code = s.village_code AND g.household_ref = s.household_ref
+    WHERE h.batch_id = :batch AND s.batch_id = :batch AND s.seq = h.seq AND NOT h.refused"""
+"""What loading would do with each good household: the counts of a dry run."""
 
 MARK_REFUSED: Final = """
     UPDATE import_household AS h SET refused = true, outcome = NULL

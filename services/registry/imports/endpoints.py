@@ -21,12 +21,16 @@ from services.registry.imports.errors import (
     ImportNotFound,
     LineTooLong,
     NotUtf8,
+    UnpacksTooLarge,
+    UnreadableFile,
     UnsupportedBody,
     WrongHeader,
 )
 from services.registry.imports.receive_import import receive_import
 from services.registry.imports.rules import MESSAGES
+from services.registry.imports.safe_cells import safe_cell
 from services.registry.imports.schemas import ImportAccepted, ImportView, Rejection
+from services.registry.imports.sources import FileKind
 from services.registry.permissions import HouseholdWrite, ImportRead
 from shared.auth import Principal
 from shared.errors import responses
@@ -45,9 +49,15 @@ router = Router(prefix="/registry/v1/household-imports", tags=["household import
     "",
     status_code=202,
     responses=responses(
-        BodyCutShort, NotUtf8, WrongHeader, LineTooLong, EmptyFile, KeyNeedsSmallBody, UnsupportedBody, FileTooLarge
+        *(BodyCutShort, NotUtf8, WrongHeader, LineTooLong, EmptyFile, UnreadableFile),
+        *(KeyNeedsSmallBody, UnsupportedBody, FileTooLarge, UnpacksTooLarge),
     ),
-    openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {kind.value: {"schema": {"type": "string", "format": "binary"}} for kind in FileKind},
+        }
+    },
 )
 async def send_file(
     request: Request,
@@ -56,15 +66,18 @@ async def send_file(
     principal: HouseholdWrite,
     dry_run: Annotated[bool, Query(description="Check and report only; load nothing.")] = False,
 ) -> ImportAccepted:
-    """Send a household file: text/csv in UTF-8, one line per person, streamed."""
+    """Send a household file, one line or row per person, streamed: CSV or NDJSON in UTF-8, XLSX, or Parquet."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "text/csv" or request.headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedBody("Set Content-Type: text/csv and send the file as it is.")
+    packed = request.headers.get("content-encoding", "identity") != "identity"
+    if media_type not in {kind.value for kind in FileKind} or packed:
+        raise UnsupportedBody(f"Set Content-Type to one of {', '.join(FileKind)} and send the file as it is.")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > context.settings.import_max_bytes:
         raise FileTooLarge(context.settings.import_max_bytes)
     request.state.body_was_streamed = True
-    received = await receive_import(session, context, principal, _body(request, announced), dry_run=dry_run)
+    received = await receive_import(
+        session, context, principal, _body(request, announced), dry_run=dry_run, kind=FileKind(media_type)
+    )
     return ImportAccepted(import_id=received.import_id, job_id=received.job_id)
 
 
@@ -136,7 +149,7 @@ async def _report(context: Context, import_id: UUID) -> AsyncIterator[str]:
 
 def _csv(rows: Any) -> str:
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
+    csv.writer(text).writerows([[safe_cell(cell) for cell in row] for row in rows])
     return text.getvalue()
 
 

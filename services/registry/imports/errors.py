@@ -4,8 +4,9 @@ Problem
 ├── BodyCutShort 400 body_cut_short      ├── UnsupportedBody 415 unsupported_body
 ├── NotUtf8 400 not_utf8                 ├── FileTooLarge 413 file_too_large
 ├── WrongHeader 400 wrong_header         ├── UploadAbandoned 409 upload_abandoned
-├── LineTooLong 400 line_too_long        └── ImportNotFound 404 import_not_found
-└── EmptyFile 400 empty_file
+├── LineTooLong 400 line_too_long        ├── ImportNotFound 404 import_not_found
+├── EmptyFile 400 empty_file             └── UnpacksTooLarge 413 unpacks_too_large
+└── UnreadableFile 400 unreadable_file
 """
 
 from __future__ import annotations
@@ -60,10 +61,31 @@ class EmptyFile(BadRequest):
     code, title = "empty_file", "The file has no lines"
 
 
-class UnsupportedBody(Problem):
-    """Not text/csv as it is."""
+class UnreadableFile(BadRequest):
+    """Not of the format it was announced as, or damaged."""
 
-    status, code, title = 415, "unsupported_body", "Send the file as text/csv, uncompressed"
+    code, title = "unreadable_file", "The file cannot be read"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"It is not a whole {kind} file: save it again and send it anew.", kind=kind)
+
+
+class UnpacksTooLarge(PayloadTooLarge):
+    """A small file that would become a very large one."""
+
+    code, title = "unpacks_too_large", "The file becomes too large when it is unpacked"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"Unpacked, a file has at most {limit} bytes and no part is packed beyond what sheets are: send it as CSV.",
+            limit=limit,
+        )
+
+
+class UnsupportedBody(Problem):
+    """None of the formats, or packed once more."""
+
+    status, code, title = 415, "unsupported_body", "Send CSV, NDJSON, XLSX or Parquet as it is, uncompressed"
 
 
 class FileTooLarge(PayloadTooLarge):

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
+from services.registry.history.begin_change import begin_change
+from services.registry.history.model import ChangeKind, ChangeSource, Origin
 from services.registry.households.publish import publish_states
 from services.registry.imports import repository
 from services.registry.imports.model import ImportState
@@ -35,11 +37,11 @@ async def load_import(run: JobRun) -> Mapping[str, Any]:
         raise JobFailed("import_not_found", "The import is not recorded here.")
     check = Check(import_id, tuple(found.areas), run.context.settings.today(run.context.clock))
     if found.state == ImportState.RECEIVED:
-        await _check(run, check, found.rows)
+        await _check(run, check, found.rows, dry_run=found.dry_run)
     if found.state != ImportState.FINISHED:
         if not found.dry_run:
-            await _load(run, check)
-        await _finish(run, import_id, found.rows)
+            await _load(run, check, found.submitted_by)
+        await _finish(run, import_id, found.rows, dry_run=found.dry_run)
     await _clean_up(run, import_id)
     async with run.context.database.session() as session:
         done = await repository.find_import(session, import_id)
@@ -49,16 +51,18 @@ async def load_import(run: JobRun) -> Mapping[str, Any]:
 
 def counters(row: Any) -> dict[str, int]:
     """What became of a file, as numbers."""
-    names = ("rows", "households", "registered", "updated", "unchanged")
+    names = ("rows", "households", "registered", "updated", "unchanged", "candidates")
     return {name: getattr(row, name) for name in (*names, "rejected_households", "rejected_rows", "rejections")}
 
 
-async def _check(run: JobRun, check: Check, rows: int) -> None:
+async def _check(run: JobRun, check: Check, rows: int, *, dry_run: bool) -> None:
     if rows >= LARGE:
         async with run.context.database.session() as session:
             await repository.analyze(session)
-    for done, statement in enumerate(repository.CHECKS):
-        await run.progress(done, len(repository.CHECKS), "checking")
+            await repository.analyze_register(session)  # what a file just before this one brought is not known yet
+    checks = (*repository.CHECKS, repository.FORESEE) if dry_run else repository.CHECKS
+    for done, statement in enumerate(checks):
+        await run.progress(done, len(checks), "checking")
         async with run.context.database.session() as session:
             await run.still_mine(session)
             await repository.bulk(session)
@@ -69,26 +73,34 @@ async def _check(run: JobRun, check: Check, rows: int) -> None:
             await repository.analyze(session)
 
 
-async def _load(run: JobRun, check: Check) -> None:
+async def _load(run: JobRun, check: Check, by: str) -> None:
     async with run.context.database.session() as session:
         counted = await repository.count_outcomes(session, check.batch_id)
     total, after = counted["households"], 0
     done = sum(counted[name] for name in ("registered", "updated", "unchanged", "rejected_households"))
     for chunk in itertools.count(1):
         try:
-            seqs = await _load_next(run, check, after, chunk)
+            seqs = await _load_next(run, check, by, after, chunk)
         except IntegrityError as error:
             if sqlstate(error) != UNIQUE_VIOLATION:
                 raise
             await _check_again(run, check, after)
-            seqs = await _load_next(run, check, after, chunk)
+            seqs = await _load_next(run, check, by, after, chunk)
         if not seqs:
             return
         after, done = seqs[-1], done + len(seqs)
         await run.progress(done, total, "loading")
 
 
-async def _load_next(run: JobRun, check: Check, after: int, chunk: int) -> Sequence[int]:
+def import_origin(run: JobRun, check: Check) -> Origin:
+    """Who says so: the officer whose file it is."""
+    by = run.created_by or "system:import"
+    return Origin(
+        ChangeKind.REGISTRATION, ChangeSource.IMPORT, by, "household file", check.today, source_id=check.batch_id
+    )
+
+
+async def _load_next(run: JobRun, check: Check, by: str, after: int, chunk: int) -> Sequence[int]:
     """Load the next chunk, with its events, in one transaction. Returns its households; none: there are no more."""
     size = run.context.settings.import_chunk_households
     async with run.context.database.session() as session:
@@ -97,8 +109,12 @@ async def _load_next(run: JobRun, check: Check, after: int, chunk: int) -> Seque
         seqs = await repository.next_chunk(session, check.batch_id, after, size)
         if seqs:
             now = run.context.clock.now()
-            changed = await repository.load_chunk(session, check, seqs, now)
-            await publish_states(session, changed, now)
+            await begin_change(session, import_origin(run, check), now)
+            loaded = await repository.load_households(session, check, seqs, now, by)
+            await publish_states(session, loaded.updated, now)
+            if loaded.registration is not None:
+                await repository.return_to(session, loaded.registration)
+                await publish_states(session, loaded.registered, now)
         if len(seqs) == size and chunk.bit_count() == 1:  # after 1, 2, 4, 8 ... full chunks
             await repository.analyze_register(session)
     return seqs
@@ -115,16 +131,20 @@ async def _check_again(run: JobRun, check: Check, after: int) -> None:
                 await repository.run_check(session, statement, check, seqs[0], seqs[-1])
 
 
-async def _finish(run: JobRun, import_id: UUID, rows: int) -> None:
+async def _finish(run: JobRun, import_id: UUID, rows: int, *, dry_run: bool) -> None:
+    now = run.context.clock.now()
     async with run.context.database.session() as session:
         await run.still_mine(session)
+        await repository.bulk(session)
+        candidates = 0 if dry_run else await repository.list_candidates(session, import_id, now)
         counted = await repository.count_outcomes(session, import_id)
         rejected_rows = rows - counted.pop("accepted_rows")
         await repository.record(
             session,
             import_id,
             state=ImportState.FINISHED,
-            finished_at=run.context.clock.now(),
+            finished_at=now,
+            candidates=candidates,
             rejected_rows=rejected_rows,
             **counted,
         )

@@ -1,7 +1,8 @@
 """Loading one chunk of staged households into the register: a few statements over all of them, in one transaction.
 
 Part of the imports repository (all values are bound). Parameters: `batch`, `first` and `last` (the chunk's households,
-by `seq`), `today`, `now`. Rules of an update, for a household (village, household_ref) that is known:
+by `seq`), `today`, `now`, `change_id` (the register_change of what is new; that of updates is the transaction's). Rules
+of an update, for a household (village, household_ref) that is known:
 
 * what the file said last time is remembered: a household sent again unchanged is left alone, also when an officer has
   corrected it since (an old file never undoes a correction);
@@ -43,7 +44,8 @@ MATCH_MEMBERS: Final = """
         WHERE p.household_id = h.household_id AND p.person_ref = n.person_ref AND p.valid_until IS NULL
         UNION ALL
         SELECT p.person_id, p.valid_until FROM membership p
-        WHERE p.household_id = h.household_id AND p.person_ref = n.person_ref AND p.valid_until IS NOT NULL) AS m
+        WHERE p.household_id = h.household_id AND p.person_ref = n.person_ref AND p.valid_until IS NOT NULL
+          AND NOT p.void) AS m
       WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND h.outcome = 'updated'
       ORDER BY n.line, m.valid_until DESC NULLS FIRST) AS found
     WHERE r.batch_id = :batch AND r.line = found.line"""
@@ -52,9 +54,10 @@ MATCH_MEMBERS: Final = """
 REGISTER_STEPS: Final = (
     """
     INSERT INTO household (id, reference, village_code, household_ref, location_class, poverty_level, card_valid_from,
-      card_valid_until, head_person_id, effective_on, import_hash, created_at, updated_at)
+      card_valid_until, head_person_id, effective_on, import_hash, created_at, updated_at, change_id)
     SELECT h.household_id, h.reference, h.village_code, h.household_ref, k.location_class, f.poverty_level,
-      f.card_valid_from, f.card_valid_until, f.person_id, least(f.card_valid_from, :today), h.content_hash, :now, :now
+      f.card_valid_from, f.card_valid_until, f.person_id, least(f.card_valid_from, :today), h.content_hash, :now, :now,
+      :change_id
     FROM import_household h
     JOIN import_row f ON f.batch_id = h.batch_id AND f.line = h.head_line
     JOIN LATERAL (
@@ -64,9 +67,9 @@ REGISTER_STEPS: Final = (
     ORDER BY h.household_id""",
     """
     INSERT INTO person (id, name_km, name_en, sex, birth_date, birth_date_precision, disability, living_with_hiv,
-      pregnant, phone_cipher)
+      pregnant, phone_cipher, phone_hash, change_id)
     SELECT r.person_id, r.name_km, r.name_en, r.sex, r.birth_date, r.birth_date_precision, r.disability,
-      r.living_with_hiv, r.pregnant, r.phone_cipher
+      r.living_with_hiv, r.pregnant, r.phone_cipher, r.phone_hash, :change_id
     FROM import_household h JOIN import_row r ON r.batch_id = h.batch_id AND r.seq = h.seq
     WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND r.seq BETWEEN :first AND :last
       AND h.outcome IN ('registered', 'updated') AND NOT r.known
@@ -87,7 +90,9 @@ UPDATE_STEPS: Final = (
     UPDATE person AS p
     SET name_km = r.name_km, name_en = r.name_en, sex = r.sex, birth_date = r.birth_date,
         birth_date_precision = r.birth_date_precision, disability = r.disability, living_with_hiv = r.living_with_hiv,
-        pregnant = r.pregnant, phone_cipher = coalesce(r.phone_cipher, p.phone_cipher)
+        pregnant = r.pregnant, phone_cipher = coalesce(r.phone_cipher, p.phone_cipher),
+        expected_delivery_on = CASE WHEN r.pregnant THEN p.expected_delivery_on END,
+        phone_hash = coalesce(r.phone_hash, p.phone_hash)
     FROM import_row r
     WHERE r.batch_id = :batch AND r.seq BETWEEN :first AND :last AND r.known AND p.id = r.person_id""",
     """
@@ -111,12 +116,13 @@ UPDATE_STEPS: Final = (
       AND s.household_id = h.household_id AND s.person_id = r.person_id AND s.valid_until IS NULL
       AND s.relationship <> r.relationship""",
     """
-    DELETE FROM identifier AS i USING import_row r
-    WHERE r.batch_id = :batch AND r.seq BETWEEN :first AND :last AND r.known AND r.national_id_hash IS NOT NULL
+    UPDATE identifier AS i SET withdrawn_at = :now FROM import_row r
+    WHERE i.withdrawn_at IS NULL AND r.batch_id = :batch AND r.seq BETWEEN :first AND :last AND r.known
+      AND r.national_id_hash IS NOT NULL
       AND i.owner_id = r.person_id AND i.type = 'national_id' AND i.hash <> r.national_id_hash""",
     """
-    DELETE FROM identifier AS i USING import_household h
-    WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND h.outcome = 'updated'
+    UPDATE identifier AS i SET withdrawn_at = :now FROM import_household h
+    WHERE i.withdrawn_at IS NULL AND h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND h.outcome = 'updated'
       AND i.owner_id = h.household_id AND i.type = 'equity_card' AND i.hash IS DISTINCT FROM h.card_hash""",
     """
     INSERT INTO membership (household_id, person_id, person_ref, relationship, valid_from)
@@ -125,38 +131,41 @@ UPDATE_STEPS: Final = (
     WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND h.outcome = 'updated' AND r.known
       AND NOT EXISTS (SELECT FROM membership s WHERE s.person_id = r.person_id AND s.valid_until IS NULL)""",
     """
-    INSERT INTO identifier (type, hash, owner_id, cipher)
-    SELECT 'national_id', r.national_id_hash, r.person_id, r.national_id_cipher FROM import_row r
+    INSERT INTO identifier (type, hash, owner_id, cipher, change_id)
+    SELECT 'national_id', r.national_id_hash, r.person_id, r.national_id_cipher, :change_id FROM import_row r
     WHERE r.batch_id = :batch AND r.seq BETWEEN :first AND :last AND r.known AND r.national_id_hash IS NOT NULL
-      AND NOT EXISTS (SELECT FROM identifier i WHERE i.owner_id = r.person_id AND i.type = 'national_id')""",
+      AND NOT EXISTS (SELECT FROM identifier i WHERE i.withdrawn_at IS NULL AND i.owner_id = r.person_id
+        AND i.type = 'national_id')""",
     """
-    INSERT INTO identifier (type, hash, owner_id, cipher)
-    SELECT 'equity_card', f.card_hash, h.household_id, f.card_cipher
+    INSERT INTO identifier (type, hash, owner_id, cipher, change_id)
+    SELECT 'equity_card', f.card_hash, h.household_id, f.card_cipher, :change_id
     FROM import_household h JOIN import_row f ON f.batch_id = h.batch_id AND f.line = h.head_line
     WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND h.outcome = 'updated' AND f.card_hash IS NOT NULL
-      AND NOT EXISTS (SELECT FROM identifier i WHERE i.owner_id = h.household_id AND i.type = 'equity_card')""",
+      AND NOT EXISTS (SELECT FROM identifier i WHERE i.withdrawn_at IS NULL AND i.owner_id = h.household_id
+        AND i.type = 'equity_card')""",
 )
 """Known households. Those no longer listed have left; a former head gives way before the new one is written."""
 
 COMMON_STEPS: Final = (
     """
-    INSERT INTO membership (household_id, person_id, person_ref, relationship, valid_from)
+    INSERT INTO membership (household_id, person_id, person_ref, relationship, valid_from, change_id)
     SELECT h.household_id, r.person_id, r.person_ref, r.relationship,
-      CASE h.outcome WHEN 'registered' THEN greatest(r.birth_date, least(r.card_valid_from, :today)) ELSE :today END
+      CASE h.outcome WHEN 'registered' THEN greatest(r.birth_date, least(r.card_valid_from, :today)) ELSE :today END,
+      :change_id
     FROM import_household h JOIN import_row r ON r.batch_id = h.batch_id AND r.seq = h.seq
     WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND r.seq BETWEEN :first AND :last
       AND h.outcome IN ('registered', 'updated') AND NOT r.known
     ORDER BY h.household_id""",
     """
-    INSERT INTO identifier (type, hash, owner_id, cipher)
-    SELECT 'national_id', r.national_id_hash, r.person_id, r.national_id_cipher
+    INSERT INTO identifier (type, hash, owner_id, cipher, change_id)
+    SELECT 'national_id', r.national_id_hash, r.person_id, r.national_id_cipher, :change_id
     FROM import_household h JOIN import_row r ON r.batch_id = h.batch_id AND r.seq = h.seq
     WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND r.seq BETWEEN :first AND :last
       AND h.outcome IN ('registered', 'updated') AND NOT r.known AND r.national_id_hash IS NOT NULL
     ORDER BY r.national_id_hash""",
     """
-    INSERT INTO identifier (type, hash, owner_id, cipher)
-    SELECT 'equity_card', f.card_hash, h.household_id, f.card_cipher
+    INSERT INTO identifier (type, hash, owner_id, cipher, change_id)
+    SELECT 'equity_card', f.card_hash, h.household_id, f.card_cipher, :change_id
     FROM import_household h JOIN import_row f ON f.batch_id = h.batch_id AND f.line = h.head_line
     WHERE h.batch_id = :batch AND h.seq BETWEEN :first AND :last AND h.outcome = 'registered'
       AND f.card_hash IS NOT NULL

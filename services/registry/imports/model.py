@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, Integer, Table, Text, Uuid
+from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, DateTime, Integer, Table, Text, Uuid
 
 from shared.db import new_metadata
 
@@ -39,6 +39,8 @@ household_import: Final = Table(
     Column("rejected_households", BigInteger),
     Column("rejected_rows", BigInteger),
     Column("rejections", BigInteger),
+    Column("repairs", JSON),
+    Column("candidates", BigInteger),
     Column("received_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
 )

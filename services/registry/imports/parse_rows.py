@@ -7,8 +7,8 @@ identity number in the wrong column.
 
 from __future__ import annotations
 
-import csv
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,14 +16,16 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
+from services.registry.imports.read_text import csv_rows
 from services.registry.imports.rules import COLUMNS, DISABILITIES, RELATIONSHIPS
+from services.registry.imports.table import Row, Unreadable
 from services.registry.sealing import EQUITY_CARD, NATIONAL_ID, PHONE, Sealer
 
 STAGING_COLUMNS: Final = (
     *("batch_id", "line", "seq", "run", "household_ref", "village_code", "poverty_level", "card_cipher", "card_hash"),
     *("card_valid_from", "card_valid_until", "person_ref", "name_km", "name_en", "sex", "birth_date"),
     *("birth_date_precision", "relationship", "national_id_cipher", "national_id_hash", "phone_cipher"),
-    *("disability", "living_with_hiv", "pregnant", "content"),
+    *("phone_hash", "disability", "living_with_hiv", "pregnant", "content"),
 )
 REJECTION_COLUMNS: Final = ("batch_id", "line", "field", "code", "household_ref")
 
@@ -39,6 +41,16 @@ _BOOLEANS: Final = {"": False, "false": False, "0": False, "no": False, "true": 
 _SEXES: Final = frozenset({"female", "male"})
 _MAX_NAME: Final = 200
 _HOUSEHOLD_CELLS: Final = 6
+_VILLAGE_CELL: Final = COLUMNS.index("village_code")
+_NAME_CELLS: Final = (COLUMNS.index("name_km"), COLUMNS.index("name_en"))
+_LOST_ZERO: Final = re.compile(r"[1-9][0-9]{6}")
+_DIGITS: Final = {
+    **{ord("០") + value: str(value) for value in range(10)},
+    **{ord("０") + value: str(value) for value in range(10)},
+}
+"""Khmer digits, and the wide ones of East Asian keyboards."""
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_ESCAPED: Final = tuple("'" + sign for sign in _FORMULA)
 _APART: Final = "\x1f"
 """Stands between values whose digest is taken: a control character, that no accepted cell holds."""
 _APART_BYTES: Final = _APART.encode()
@@ -50,6 +62,8 @@ class Formats:
 
     national_id: re.Pattern[str]
     phone: re.Pattern[str]
+    head_min_age: int = 15
+    """Years. A birth date known to the month or year counts from its first day: what is unknown refuses nobody."""
 
 
 @dataclass
@@ -58,6 +72,8 @@ class Block:
 
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     rejections: list[tuple[Any, ...]] = field(default_factory=list)
+    repairs: dict[str, int] = field(default_factory=dict)
+    """What was read otherwise than it was written, and could be nothing else: `khmer_digits`, `lost_zero`."""
 
 
 def parse_birth_date(text: str) -> tuple[date, str] | None:
@@ -107,6 +123,7 @@ class RowParser:
         self._sealer = sealer
         self._formats = formats
         self._today = today
+        self._grown_since = date(today.year - formats.head_min_age, today.month, min(today.day, 28))
         self._seq = 0
         self._run = 0
         self._last_ref: str | None = None
@@ -115,34 +132,20 @@ class RowParser:
         self._household_values: tuple[Any, ...] = ()
 
     def parse(self, lines: Sequence[str], first_line: int) -> Block:
-        """Parse consecutive lines, without their line ends. Blank ones are passed over."""
-        block = Block()
-        for line, text in enumerate(lines, first_line):
-            if text and not text.isspace():
-                self._parse_line(text, line, block)
-        return block
+        """Parse consecutive lines of CSV, without their line ends. Blank ones are passed over."""
+        return self.parse_table(csv_rows(lines, self._order), first_line)
 
-    def _parse_line(self, text: str, line: int, block: Block) -> None:
-        code = None
-        cells: list[str] = []
-        if '"' in text:
-            try:
-                cells = next(csv.reader([text], strict=True))
-            except csv.Error:
-                code = "unclosed_quote"
-        else:
-            cells = text.split(",")
-        if code is None and len(cells) != len(COLUMNS):
-            code = "column_count"
-        if code is not None:
-            nothing = (None,) * (len(STAGING_COLUMNS) - 4)
-            block.rows.append((self._batch_id, line, self._next_seq(None, None), self._run, *nothing))
-            block.rejections.append((self._batch_id, line, "line", code, None))
-            return
-        cells = [cell.strip() for cell in cells]
-        if self._order is not None:
-            cells = [cells[position] for position in self._order]
-        self._place(cells, line, block)
+    def parse_table(self, rows: Sequence[Row], first_line: int) -> Block:
+        """Parse consecutive rows, cells in COLUMNS order."""
+        block = Block()
+        for line, row in enumerate(rows, first_line):
+            if isinstance(row, Unreadable):
+                nothing = (None,) * (len(STAGING_COLUMNS) - 4)
+                block.rows.append((self._batch_id, line, self._next_seq(None, None), self._run, *nothing))
+                block.rejections.append((self._batch_id, line, "line", row.code, None))
+            elif row is not None:
+                self._place(row, line, block)
+        return block
 
     def parse_cells(self, rows: Sequence[Sequence[str]]) -> Block:
         """Rows of cells in COLUMNS order, that come from elsewhere than a file: lines 1, 2, 3 ..."""
@@ -153,7 +156,7 @@ class RowParser:
 
     def _place(self, cells: Sequence[str], line: int, block: Block) -> None:
         errors: list[tuple[str, str]] = []
-        values = self.values(cells, errors)
+        values = self.values(normal_cells(cells, block.repairs), errors)
         household_ref = values[0]
         if household_ref is not None and household_ref != self._last_ref:
             self._run += 1
@@ -188,12 +191,14 @@ class RowParser:
         with_child = _boolean(pregnant, "pregnant", errors)
         if with_child and sex_of == "male":
             errors.append(("pregnant", "pregnant_male"))
+        if relation == "head" and birth_date is not None and birth_date > self._grown_since:
+            errors.append(("relationship", "head_too_young"))
         content = None
         if not errors:
             told = (*cells[:3], *cells[4:8], name_en, sex_of, birth, relation, disabled, with_hiv, with_child)
             content = _digest(told, household[4], identity[1], phones[1])
         head = (*household, person, *names, sex_of, birth_date, precision, relation)
-        return (*head, *identity, phones[0], disabled, with_hiv, with_child, content)
+        return (*head, *identity, *phones, disabled, with_hiv, with_child, content)
 
     def _household(self, cells: Sequence[str], errors: list[tuple[str, str]]) -> tuple[Any, ...]:
         """The household's own values: read once for neighbouring lines that repeat them."""
@@ -290,10 +295,44 @@ def _names(name_km: str, name_en: str, errors: list[tuple[str, str]]) -> tuple[s
         return None, None
     bad = False
     for name, text in (("name_km", name_km), ("name_en", name_en)):
-        if len(text) > _MAX_NAME or _CONTROL.search(text):
-            errors.append((name, "invalid_name"))
+        code = _name_fault(text)
+        if code:
+            errors.append((name, code))
             bad = True
     return (None, None) if bad else (name_km, name_en)
+
+
+def _name_fault(text: str) -> str | None:
+    if not text:
+        return None
+    if text.startswith(_FORMULA):
+        return "formula_cell"
+    begins = text[0].isalpha() or unicodedata.category(text[0]) in {"Mn", "Mc"}
+    return None if begins and len(text) <= _MAX_NAME and not _CONTROL.search(text) else "invalid_name"
+
+
+def normal_cells(cells: Sequence[str], repairs: dict[str, int]) -> Sequence[str]:
+    """The cells as they are meant: what has one possible meaning is read so, and counted in `repairs`.
+
+    Khmer digits outside names are digits; a village code of seven digits lost the zero of provinces 01 to 09; an
+    apostrophe before a sign that begins a formula is how our own exports keep a spreadsheet from computing it.
+    """
+    first, after = _NAME_CELLS[0], _NAME_CELLS[-1] + 1
+    coded = "".join(cells[:first]) + "".join(cells[after:])
+    plain = coded.isascii() and "'" not in coded and not any(cells[name].startswith("'") for name in _NAME_CELLS)
+    if plain and len(cells[_VILLAGE_CELL]) == 8:
+        return cells
+    normal = [
+        cell if cell.isascii() or position in _NAME_CELLS else cell.translate(_DIGITS)
+        for position, cell in enumerate(cells)
+    ]
+    if normal != list(cells):
+        repairs["khmer_digits"] = repairs.get("khmer_digits", 0) + 1
+    normal = [cell[1:] if cell.startswith(_ESCAPED) else cell for cell in normal]
+    if _LOST_ZERO.fullmatch(normal[_VILLAGE_CELL]):
+        repairs["lost_zero"] = repairs.get("lost_zero", 0) + 1
+        normal[_VILLAGE_CELL] = "0" + normal[_VILLAGE_CELL]
+    return normal
 
 
 def _digest(values: Sequence[Any], *hashes: bytes | None) -> bytes:

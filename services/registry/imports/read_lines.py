@@ -1,7 +1,7 @@
 """A streamed body -> blocks of whole lines, with memory that does not grow with the file.
 
 One line is one record: a quoted cell may hold commas but no line break, so that a stray quotation mark spoils its own
-line and not the rest of the file.
+line and not the rest of the file. Lines end with LF, CR LF or CR, also mixed in one file.
 """
 
 from __future__ import annotations
@@ -11,24 +11,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from services.registry.imports.errors import FileTooLarge, LineTooLong, NotUtf8, WrongHeader
-from services.registry.imports.rules import COLUMNS
+from services.registry.imports.errors import FileTooLarge, LineTooLong, NotUtf8
+from services.registry.imports.limits import MAX_CELL
 
-MAX_LINE_BYTES: Final = 16_384
+MAX_LINE_BYTES: Final = MAX_CELL
 BLOCK_BYTES: Final = 1 << 20
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True)
-class Lines:
-    """Consecutive lines without their line ends; `first_line` is the number of the first, counted from 1."""
-
-    first_line: int
-    texts: list[str]
-
-
-class LineReader:
-    """Cuts a stream into blocks of lines, hashing and measuring it on the way.
+class Measured:
+    """A body that is measured and hashed while it passes.
 
     Args:
         chunks: the body, as it arrives.
@@ -46,65 +38,83 @@ class LineReader:
         """Of everything read so far, in hex."""
         return self._digest.hexdigest()
 
-    async def blocks(self) -> AsyncIterator[Lines]:
-        """Blocks of about a mebibyte, in order.
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body again.
 
         Raises:
             FileTooLarge: more than `max_bytes`.
-            LineTooLong: a line above MAX_LINE_BYTES.
-            NotUtf8: bytes that are not UTF-8; names the line.
         """
-        buffer = bytearray()
-        line = 1
         async for chunk in self._chunks:
-            if not self.size and chunk:
-                buffer += chunk.removeprefix(_BOM)
-            else:
-                buffer += chunk
-            self._measure(chunk)
-            if len(buffer) < BLOCK_BYTES:
-                continue
-            end = buffer.rfind(b"\n") + 1
-            if len(buffer) - end > MAX_LINE_BYTES:
-                raise LineTooLong(line + buffer.count(b"\n"), MAX_LINE_BYTES)
-            block = _decode(bytes(buffer[:end]), line)
-            del buffer[:end]
-            yield block
-            line += len(block.texts)
-        if buffer:
-            yield _decode(bytes(buffer), line)
+            self.size += len(chunk)
+            if self.size > self._max_bytes:
+                raise FileTooLarge(self._max_bytes)
+            self._digest.update(chunk)
+            yield chunk
 
-    def _measure(self, chunk: bytes) -> None:
-        self.size += len(chunk)
-        if self.size > self._max_bytes:
-            raise FileTooLarge(self._max_bytes)
-        self._digest.update(chunk)
+
+@dataclass(frozen=True)
+class Lines:
+    """Consecutive lines without their line ends; `first_line` is the number of the first, counted from 1."""
+
+    first_line: int
+    texts: list[str]
+
+
+async def read_lines(body: Measured) -> AsyncIterator[Lines]:
+    """Blocks of about a mebibyte of whole lines, in order.
+
+    Raises:
+        FileTooLarge: see Measured.
+        LineTooLong: a line above MAX_LINE_BYTES.
+        NotUtf8: bytes that are not UTF-8; names the line.
+    """
+    buffer = bytearray()
+    line = 1
+    begun = False
+    async for chunk in body.chunks():
+        buffer += chunk
+        if not begun and len(buffer) >= len(_BOM):
+            begun = True
+            if buffer.startswith(_BOM):
+                del buffer[: len(_BOM)]
+        if len(buffer) < BLOCK_BYTES:
+            continue
+        # A CR at the very end may have its LF in the next chunk.
+        end = max(buffer.rfind(b"\n"), buffer.rfind(b"\r", 0, len(buffer) - 1)) + 1
+        if len(buffer) - end > MAX_LINE_BYTES:
+            raise LineTooLong(line + len(_cut(bytes(buffer[:end]))), MAX_LINE_BYTES)
+        block = _decode(bytes(buffer[:end]), line)
+        del buffer[:end]
+        yield block
+        line += len(block.texts)
+    if buffer:
+        yield _decode(bytes(buffer), line)
+
+
+def _cut(data: bytes) -> list[bytes]:
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = data.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    return lines
 
 
 def _decode(data: bytes, first_line: int) -> Lines:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise NotUtf8(first_line + data.count(b"\n", 0, error.start)) from None
-    texts = text.split("\n")
-    if texts[-1] == "":
-        texts.pop()
-    for offset, line in enumerate(texts):
+    lines = _cut(data)
+    for offset, line in enumerate(lines):
         if len(line) > MAX_LINE_BYTES:
             raise LineTooLong(first_line + offset, MAX_LINE_BYTES)
-    return Lines(first_line, [line.removesuffix("\r") for line in texts])
+    try:
+        return Lines(first_line, b"\n".join(lines).decode("utf-8").split("\n") if lines else [])
+    except UnicodeDecodeError:
+        bad = next(offset for offset, line in enumerate(lines) if not _is_utf8(line))
+        raise NotUtf8(first_line + bad) from None
 
 
-def column_order(header: str) -> list[int]:
-    """Where each of COLUMNS stands in the file.
-
-    Raises:
-        WrongHeader: naming the columns that are missing, unknown or repeated.
-    """
-    names = [name.strip().strip('"').lower() for name in header.split(",")]
-    missing = [name for name in COLUMNS if name not in names]
-    unknown = sum(name not in COLUMNS for name in names)
-    repeated = sorted({name for name in names if names.count(name) > 1 and name in COLUMNS})
-    if missing or unknown or repeated:
-        raise WrongHeader(missing, unknown, repeated)
-    return [names.index(name) for name in COLUMNS]
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

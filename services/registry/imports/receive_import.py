@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -20,7 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.registry.imports import repository
 from services.registry.imports.errors import EmptyFile, UploadAbandoned
 from services.registry.imports.parse_rows import Block, Formats, RowParser
-from services.registry.imports.read_lines import LineReader, Lines, column_order
+from services.registry.imports.read_lines import Measured
+from services.registry.imports.rules import COLUMNS
+from services.registry.imports.sources import FileKind, tables
+from services.registry.imports.table import Table
 from services.registry.settings import RegistrySettings
 from shared import audit
 from shared.auth import Principal
@@ -40,26 +45,34 @@ class Received:
 
 
 def formats(settings: RegistrySettings) -> Formats:
-    """The country's number formats."""
-    return Formats(re.compile(settings.national_id_pattern), re.compile(settings.phone_pattern))
+    """The country's number formats, and its least age of a head of household."""
+    return Formats(re.compile(settings.national_id_pattern), re.compile(settings.phone_pattern), settings.head_min_age)
 
 
 async def receive_import(
-    session: AsyncSession, context: Context, principal: Principal, chunks: AsyncIterator[bytes], *, dry_run: bool
+    session: AsyncSession,
+    context: Context,
+    principal: Principal,
+    chunks: AsyncIterator[bytes],
+    *,
+    dry_run: bool,
+    kind: FileKind = FileKind.CSV,
 ) -> Received:
     """Stage the file and queue its loading.
 
     Args:
         chunks: the body.
         dry_run: check and report only.
+        kind: the file's format.
 
     Raises:
-        BodyCutShort, NotUtf8, WrongHeader, LineTooLong, EmptyFile, FileTooLarge: nothing is kept.
+        BodyCutShort, NotUtf8, WrongHeader, LineTooLong, EmptyFile, FileTooLarge, UnreadableFile, UnpacksTooLarge:
+            nothing is kept.
     """
     batch_id = uuid7()
-    reader = LineReader(chunks, context.settings.import_max_bytes)
+    body = Measured(chunks, context.settings.import_max_bytes)
     try:
-        rows = await _stage_all(context, batch_id, reader)
+        rows, repairs = await _stage_all(context, batch_id, tables(kind, body))
         if await repository.count_staged(session, batch_id) != rows:
             raise UploadAbandoned("Its lines were cleaned away before it had ended: send the file again.")
     except BaseException:  # also a client that hangs up: what was staged goes before the error does
@@ -74,33 +87,32 @@ async def receive_import(
         submitted_by=principal.subject,
         areas=list(principal.areas),
         dry_run=dry_run,
-        sha256=reader.sha256,
-        bytes=reader.size,
+        sha256=body.sha256,
+        bytes=body.size,
         rows=rows,
+        repairs=repairs,
         received_at=context.clock.now(),
     )
-    detail = {"rows": rows, "bytes": reader.size, "sha256": reader.sha256, "dry_run": dry_run}
+    detail = {"rows": rows, "bytes": body.size, "sha256": body.sha256, "dry_run": dry_run, "kind": kind.name.lower()}
     await audit.record(session, principal, "household_import.receive", "household_import", batch_id, detail)
     return Received(batch_id, job_id)
 
 
-async def _stage_all(context: Context, batch_id: UUID, reader: LineReader) -> int:
+async def _stage_all(context: Context, batch_id: UUID, rows: AsyncIterator[Table]) -> tuple[int, dict[str, int]]:
     settings: RegistrySettings = context.settings
-    parser: RowParser | None = None
-    rows = 0
-    async with _Staging(context) as staging:
-        async for lines in reader.blocks():
-            if parser is None:
-                order = column_order(lines.texts[0])
-                today = settings.today(context.clock)
-                parser = RowParser(batch_id, order, context.resources.sealer, formats(settings), today)
-                lines = Lines(lines.first_line + 1, lines.texts[1:])
-            block = await asyncio.to_thread(parser.parse, lines.texts, lines.first_line)
-            rows += len(block.rows)
+    today = settings.today(context.clock)
+    parser = RowParser(batch_id, range(len(COLUMNS)), context.resources.sealer, formats(settings), today)
+    staged = 0
+    repairs: Counter[str] = Counter()
+    async with aclosing(rows) as all_tables, _Staging(context) as staging:  # type: ignore[type-var]
+        async for table in all_tables:
+            block = await asyncio.to_thread(lambda table=table: parser.parse_table(table.read(), table.first_line))  # type: ignore[misc]
+            staged += len(block.rows)
+            repairs.update(block.repairs)
             await staging.write(block)
-    if rows == 0:
+    if staged == 0:
         raise EmptyFile("Send a header line and at least one line.")
-    return rows
+    return staged, dict(repairs)
 
 
 class _Staging:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,8 +11,10 @@ from uuid import UUID
 from sqlalchemy import Row, insert, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.history.begin_change import begin_change
+from services.registry.history.model import ChangeKind, ChangeSource, Origin
 from services.registry.households.references import mint_households
-from services.registry.imports import checks, loading
+from services.registry.imports import checks, exact, loading
 from services.registry.imports.model import ImportState, household_import, import_rejection
 from services.registry.imports.parse_rows import REJECTION_COLUMNS, STAGING_COLUMNS, Block
 from services.registry.imports.rules import MAX_MEMBERS
@@ -89,6 +91,7 @@ async def abandoned_batches(session: AsyncSession, before: datetime) -> list[UUI
 # --- checking ------------------------------------------------------------------------------------------------------
 
 CHECKS: Final = (
+    checks.RESOLVE_PLACES,
     checks.PLACE_CHECK,
     checks.JOIN_APART,
     checks.GROUP_HOUSEHOLDS,
@@ -98,6 +101,7 @@ CHECKS: Final = (
     checks.MARK_REFUSED,
 )
 """Statements in order; each may be run in a transaction of its own, and again."""
+FORESEE: Final = checks.FORESEE
 RECHECKS: Final = (*checks.REGISTER_CHECKS, checks.MARK_REFUSED)
 """Those that another import may have changed the answer of."""
 LAST: Final = (1 << 63) - 1
@@ -135,7 +139,10 @@ async def analyze(session: AsyncSession) -> None:
 async def analyze_register(session: AsyncSession) -> None:
     """The same for the register's tables, which a first load makes grow faster than the database notices."""
     await session.execute(
-        text("ANALYZE household (id), membership (household_id, person_id), person (id), identifier (type)")
+        text(
+            "ANALYZE household (id, village_code, household_ref), membership (household_id, person_id), person (id), "
+            "identifier (type, hash, owner_id)"
+        )
     )
 
 
@@ -152,11 +159,25 @@ async def next_chunk(session: AsyncSession, batch_id: UUID, after: int, househol
     return list(await session.scalars(_NEXT, values))
 
 
-async def load_chunk(session: AsyncSession, check: Check, seqs: Sequence[int], now: datetime) -> list[UUID]:
+@dataclass(frozen=True)
+class Loaded:
+    """What became of a chunk's households, with the change each part belongs to (None: there is no such part)."""
+
+    registered: list[UUID]
+    updated: list[UUID]
+    registration: UUID | None = None
+    life_change: UUID | None = None
+
+
+async def load_households(
+    session: AsyncSession, check: Check, seqs: Sequence[int], now: datetime, by: str | None = None
+) -> Loaded:
     """Load these staged households, neighbours in `seq`: everything about them in the session's transaction.
 
-    Returns:
-        Ids of the households registered or updated: to be published.
+    What is new is a registration; what a file says otherwise than the register is a change in life from today on.
+
+    Args:
+        by: subject of the officer who sent the file; None: the caller has begun the change that stands over it.
 
     Raises:
         IntegrityError: somebody registered one of them, or one of their numbers, since the checks.
@@ -172,17 +193,59 @@ async def load_chunk(session: AsyncSession, check: Check, seqs: Sequence[int], n
         row.seq: (row.id, row.reference, "unchanged" if row.same else "updated")
         for row in await _execute(session, loading.LOCK_KNOWN, chunk)
     }
-    updates = any(outcome == "updated" for _, _, outcome in outcomes.values())
+    updated = [identifier for identifier, _, outcome in outcomes.values() if outcome == "updated"]
     new = [seq for seq in seqs if seq not in outcomes]
     minted = await mint_households(session, len(new)) if new else []
     outcomes |= {seq: (*names, "registered") for seq, names in zip(new, minted, strict=True)}
+    loaded = await _begin(session, check, Loaded([identifier for identifier, _ in minted], updated), now, by)
+    chunk["change_id"] = loaded.registration or loaded.life_change
     await _execute(session, loading.SET_OUTCOMES, chunk | _columns(outcomes))
-    steps: list[str] = [loading.MATCH_MEMBERS] if updates else []
-    if new or updates:
-        steps += [*loading.REGISTER_STEPS, *(loading.UPDATE_STEPS if updates else ()), *loading.COMMON_STEPS]
+    steps: list[str] = [loading.MATCH_MEMBERS] if updated else []
+    if new or updated:
+        steps += [*loading.REGISTER_STEPS, *(loading.UPDATE_STEPS if updated else ()), *loading.COMMON_STEPS]
     for statement in steps:
         await _execute(session, statement, chunk)
-    return [identifier for identifier, _, outcome in outcomes.values() if outcome != "unchanged"]
+    return loaded
+
+
+async def _begin(session: AsyncSession, check: Check, loaded: Loaded, now: datetime, by: str | None) -> Loaded:
+    """Begin the changes of a chunk: the one that stays current is that of the updates, if there are any."""
+    if by is None:
+        return replace(loaded, registration=UUID(await session.scalar(_CURRENT_CHANGE)))
+    registration = life_change = None
+    if loaded.registered:
+        registration = await begin_change(session, _origin(ChangeKind.REGISTRATION, check, by), now)
+    if loaded.updated:
+        life_change = await begin_change(session, _origin(ChangeKind.LIFE_CHANGE, check, by), now)
+    return replace(loaded, registration=registration, life_change=life_change)
+
+
+def _origin(kind: ChangeKind, check: Check, by: str) -> Origin:
+    return Origin(kind, ChangeSource.IMPORT, by, "household file", check.today, check.batch_id)
+
+
+_CURRENT_CHANGE: Final = text("SELECT current_setting('samaki.change')")
+_RETURN_TO: Final = text("SELECT set_config('samaki.change', CAST(:change AS text), true)")
+
+
+async def return_to(session: AsyncSession, change_id: UUID) -> None:
+    """Make a change begun in this transaction the current one again: what is published names the current one."""
+    await session.execute(_RETURN_TO, {"change": str(change_id)})
+
+
+async def load_chunk(session: AsyncSession, check: Check, seqs: Sequence[int], now: datetime) -> list[UUID]:
+    """As `load_households`, under a change that the caller has begun. Returns the households to be published."""
+    loaded = await load_households(session, check, seqs, now)
+    return [*loaded.registered, *loaded.updated]
+
+
+async def list_candidates(session: AsyncSession, batch_id: UUID, now: datetime) -> int:
+    """List, for a decision, people of this file whose exact keys another person has. Returns how many pairs are new."""
+    await session.execute(text(exact.NEWCOMERS_TABLE))
+    await session.execute(text(exact.NEWCOMERS), {"batch": batch_id})
+    await session.execute(text(exact.COUNT_NEWCOMERS))
+    result: Any = await _execute(session, exact.LIST_CANDIDATES, {"batch": batch_id, "now": now})
+    return int(result.rowcount)
 
 
 def _columns(outcomes: Mapping[int, tuple[UUID, str, str]]) -> dict[str, list[Any]]:

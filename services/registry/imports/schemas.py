@@ -18,7 +18,7 @@ class ImportAccepted(BaseModel):
 
 
 class ImportView(BaseModel):
-    """How far an import is. Counters are final when `state` is `finished`."""
+    """How far an import is. Counters are final when `state` is `finished`; of a dry run, they say what would be."""
 
     import_id: UUID
     job_id: UUID
@@ -37,6 +37,12 @@ class ImportView(BaseModel):
         description="All lines that were not loaded, good ones of refused households too."
     )
     rejections: int | None = Field(description="Entries in the report.")
+    repairs: dict[str, int] = Field(
+        description="Lines read otherwise than written: `khmer_digits`, `lost_zero` (a village code of 7 digits)."
+    )
+    candidates: int | None = Field(
+        description="Pairs listed for a decision at /registry/v1/duplicates: newcomers who may be known elsewhere."
+    )
     received_at: datetime
     finished_at: datetime | None
 

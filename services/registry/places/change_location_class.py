@@ -13,6 +13,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.history.begin_change import begin_change
+from services.registry.history.model import ChangeKind, ChangeSource, Origin
 from services.registry.households.publish import publish_states
 from services.registry.places import repository
 from services.registry.places.errors import NotAVillage, PlaceNotFound, UnknownLocationClass
@@ -54,6 +56,10 @@ async def _reclass_chunk(context: Context, session: AsyncSession) -> int:
     now = context.clock.now()
     today = context.settings.today(context.clock)
     size = context.settings.import_chunk_households
+    origin = Origin(
+        ChangeKind.LIFE_CHANGE, ChangeSource.PLATFORM, "system:reclass", "the village's class changed", today
+    )
+    await begin_change(session, origin, now)
     changed = await repository.reclass_households(session, today, now, size)
     await publish_states(session, changed, now)
     return len(changed)

@@ -9,13 +9,22 @@ from fastapi import Query
 
 from services.registry.permissions import PlaceLoad, PlaceRead
 from services.registry.places import repository
+from services.registry.places.change_codes import change_codes
 from services.registry.places.change_location_class import change_location_class
-from services.registry.places.errors import NotAVillage, PlaceNotFound, UnknownLocationClass
+from services.registry.places.errors import (
+    BadCodeChange,
+    NotAVillage,
+    PlaceNotFound,
+    PlaceWasSplit,
+    UnknownLocationClass,
+)
 from services.registry.places.load_places import LOAD_PLACES_JOB
 from services.registry.places.model import Level
+from services.registry.places.resolve_code import follow
 from services.registry.places.schemas import (
     ClassChange,
     ClassPeriod,
+    CodeChange,
     JobAccepted,
     PlaceDetail,
     PlaceSummary,
@@ -73,7 +82,7 @@ async def summarise(session: SessionDep, context: ContextDep, _principal: PlaceR
     return PlaceSummary(villages_by_class=classes, **{level.value: levels.get(level, 0) for level in Level})
 
 
-@router.get("/places/{code}", responses=responses(PlaceNotFound))
+@router.get("/places/{code}", responses=responses(PlaceNotFound, PlaceWasSplit))
 async def read_place(
     code: str,
     session: SessionDep,
@@ -81,15 +90,30 @@ async def read_place(
     _principal: PlaceRead,
     on: Annotated[date | None, Query(description="Day whose class is asked for; default today.")] = None,
 ) -> PlaceDetail:
-    """A place, with its location class on a day."""
+    """A place, with its location class on a day. Old codes resolve to what took their place."""
+    became = [row.code for row in await follow(session, code)]
     found = await repository.find_place(session, code)
+    resolved_from = None
+    if found is None and len(became) == 1:  # an old code that the gazetteer never had: the place that took its place
+        found, resolved_from, code = await repository.find_place(session, became[0]), code, became[0]
+    if found is None and became:
+        raise PlaceWasSplit(f"Use one of: {', '.join(became)}.", became=became)
     if found is None:
         raise PlaceNotFound("Look the code up at /registry/v1/places.")
+    became = [] if became == [code] else became
     day = on or context.settings.today(context.clock)
     periods = [ClassPeriod.model_validate(row._asdict()) for row in await repository.class_periods(session, code)]
     holding = [period for period in periods if period.valid_from <= day]
     location_class = holding[-1].location_class if holding else None
-    return PlaceDetail.model_validate({**found._asdict(), "location_class": location_class, "classes": periods})
+    return PlaceDetail.model_validate(
+        {
+            **found._asdict(),
+            "location_class": location_class,
+            "classes": periods,
+            "became": became,
+            "resolved_from": resolved_from,
+        }
+    )
 
 
 @router.put(
@@ -101,3 +125,13 @@ async def change_class(code: str, change: ClassChange, session: SessionDep, prin
     """Give a village another location class from a day on; its households follow on that day."""
     job_id = await change_location_class(session, principal, code, change.location_class, change.effective_on)
     return JobAccepted(job_id=job_id)
+
+
+@router.post("/places/code-changes", status_code=202, responses=responses(PlaceNotFound, BadCodeChange, OutsideArea))
+async def change_place_codes(
+    change: CodeChange, session: SessionDep, context: ContextDep, principal: PlaceLoad
+) -> JobAccepted:
+    """Split, merge or rename places: old codes go on resolving, and households follow where there is one way to."""
+    if not principal.national:
+        raise OutsideArea("The gazetteer is the whole country's: a national officer changes it.")
+    return JobAccepted(job_id=await change_codes(session, context, principal, change))

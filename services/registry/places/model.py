@@ -31,7 +31,9 @@ place: Final = Table(
     Column("name_en", Text),
     Column("path", Text),
     Column("source_code", Text),
+    Column("closed_on", Date),
 )
+"""`closed_on`: from this day the code is no more; its households live under the codes that took its place."""
 
 place_class_period: Final = Table(
     "place_class_period",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.registry.places.model import Level
-from shared.contracts.base import LocationClass
+from shared.contracts.base import LocationClass, PlaceCode
 
 
 class JobAccepted(BaseModel):
@@ -27,6 +28,7 @@ class PlaceView(BaseModel):
     name_en: str
     path: str = Field(description="English names from the province down.")
     source_code: str | None = Field(description="Its code in the published list, where that had to be changed.")
+    closed_on: date | None = Field(default=None, description="From this day the code is no more.")
 
 
 class ClassPeriod(BaseModel):
@@ -42,6 +44,10 @@ class PlaceDetail(PlaceView):
 
     location_class: LocationClass | None = Field(description="Of a village, on the day asked for.")
     classes: list[ClassPeriod]
+    became: list[str] = Field(default=[], description="Codes of today that took its place: several where it was split.")
+    resolved_from: str | None = Field(
+        default=None, description="The old code asked for, where this place took its place."
+    )
 
 
 class PlaceSummary(BaseModel):
@@ -60,4 +66,26 @@ class ClassChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     location_class: LocationClass
+    effective_on: date
+
+
+class NewPlaceName(BaseModel):
+    """A place that the change brings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str = Field(pattern=r"^([0-9]{2}){1,4}$")
+    name_km: str = Field(min_length=1, max_length=200)
+    name_en: str = Field(min_length=1, max_length=200)
+
+
+class CodeChange(BaseModel):
+    """Codes that change from a day on. Places named in `new_places` are created; the others exist."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["split", "merged", "renamed"]
+    old_codes: list[PlaceCode] = Field(min_length=1, max_length=50)
+    new_codes: list[PlaceCode] = Field(min_length=1, max_length=50)
+    new_places: list[NewPlaceName] = Field(default=[], max_length=50)
     effective_on: date

@@ -185,7 +185,9 @@ async def test_taking_the_card_away_frees_its_number_and_lets_the_household_be_a
     identifier = (await register(registry, new())).json()["id"]
     refused = await change(registry, identifier, {"at_risk": True})
     assert refused.json()["errors"][0]["code"] == "at_risk_with_card"
-    assert (await change(registry, identifier, {"poverty": None, "at_risk": True})).status_code == 200
+    assert (
+        await change(registry, identifier, {"poverty": None, "delisting_cause": "delisted_income", "at_risk": True})
+    ).status_code == 200
     assert (await register(registry, new(household_ref="H2"))).status_code == 201
 
 

@@ -124,13 +124,18 @@ async def test_an_officer_without_an_area_loads_nothing(registry: Registry) -> N
     assert (done["registered"], done["rejected_households"]) == (0, 1)
 
 
-async def test_a_dry_run_reports_and_loads_nothing(registry: Registry) -> None:
-    done = await registry.send(file_of(GOOD, person(sex="x")), dry_run=True)
-    assert await registry.rejections(done["import_id"]) == {(3, "sex", "invalid_sex")}
-    assert (done["registered"], done["rejected_households"]) == (0, 1)
-    assert (
-        await registry.count("household") == await registry.count("outbox") == await registry.count("import_row") == 0
-    )
+async def test_a_dry_run_says_what_would_be_and_loads_nothing(registry: Registry) -> None:
+    await registry.send(file_of(person("KNOWN"), person("CHANGED")))
+    before = [await registry.count(table) for table in ("household", "person", "outbox", "register_change")]
+    lines = (GOOD, person(sex="x"), person("KNOWN"), person("CHANGED", name_en="Sok Darra"))
+    foreseen = await registry.send(file_of(*lines), dry_run=True)
+    assert await registry.rejections(foreseen["import_id"]) == {(3, "sex", "invalid_sex")}
+    names = ("registered", "updated", "unchanged", "rejected_households", "rejected_rows")
+    assert [foreseen[name] for name in names] == [1, 1, 1, 1, 1]
+    after = [await registry.count(table) for table in ("household", "person", "outbox", "register_change")]
+    assert (after, await registry.count("import_row")) == (before, 0)
+    done = await registry.send(file_of(*lines))
+    assert [done[name] for name in names] == [foreseen[name] for name in names]
 
 
 async def test_the_report_downloads_as_csv_with_a_message_for_each_line(registry: Registry) -> None:

@@ -42,7 +42,7 @@ def value(block: Block, column: str, row: int = 0) -> object:
     [
         ({"household_ref": ""}, "household_ref", "required"),
         ({"household_ref": "a b"}, "household_ref", "invalid_reference"),
-        ({"village_code": "1020101"}, "village_code", "invalid_village_code"),
+        ({"village_code": "102010"}, "village_code", "invalid_village_code"),
         ({"poverty_level": "3"}, "poverty_level", "invalid_poverty_level"),
         ({"card_number": ""}, "card_number", "required"),
         ({"card_number": "?"}, "card_number", "invalid_card_number"),

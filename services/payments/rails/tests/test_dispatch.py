@@ -11,7 +11,8 @@ import pytest
 
 from services.payments.rails.dispatch_batch import dispatch_batch
 from services.payments.rails.form_batches import DISPATCH, form_batches
-from services.payments.rails.model import MAX_TRIES, BatchState
+from services.payments.rails.model import BatchState
+from services.payments.rails.policy import RailPolicy
 from services.payments.rails.port import Answer
 from services.payments.rails.tests.builders import camt, entry, group_rejection, pain002
 from services.payments.rails.tests.platform import (
@@ -116,6 +117,7 @@ async def test_fault_1_while_the_rail_cannot_be_asked_nothing_is_sent_again(serv
     rail.script, rail.answers_queries = [Answer.UNKNOWN], False
     for _ in range(6):
         assert await dispatch_batch(service.context, batch_id) is BatchState.UNKNOWN
+        service.clock.advance(timedelta(hours=1))
     assert len(rail.submitted) == 1
     assert len(rail.queried) == 5
 
@@ -160,10 +162,12 @@ async def test_a_batch_that_certainly_did_not_leave_waits_and_goes_later(service
 
 async def test_calls_about_one_batch_are_bounded(service: TestService, rail: FakeRail):
     batch_id, _ = await one_batch(service)
-    rail.script = [Answer.DEFERRED] * (MAX_TRIES + 10)
-    for _ in range(MAX_TRIES + 5):
+    most = RailPolicy().max_tries
+    rail.script = [Answer.DEFERRED] * (most + 10)
+    for _ in range(most + 5):
         await dispatch_batch(service.context, batch_id)
-    assert len(rail.submitted) == MAX_TRIES
+        service.clock.advance(timedelta(hours=1))
+    assert len(rail.submitted) == most
 
 
 async def test_a_refused_batch_fails_everybody_in_it_and_gives_the_money_back(service: TestService, rail: FakeRail):

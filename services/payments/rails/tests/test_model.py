@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments.rails.http import classify
-from services.payments.rails.model import (
-    LONGEST_RETRY,
-    BatchState,
-    Step,
-    message_id,
-    next_step,
-    retry_delay,
-    state_after,
-)
+from services.payments.rails.model import BatchState, Step, message_id, next_step, state_after
+from services.payments.rails.policy import RailPolicy
 from services.payments.rails.port import Answer
 from services.payments.rails.signature import TOLERANCE, genuine, sign
 
@@ -54,8 +47,9 @@ def test_a_message_id_fits_iso_20022():
 
 @given(st.integers(min_value=0, max_value=10_000))
 def test_pauses_between_calls_grow_to_a_limit(tries: int):
-    assert timedelta(0) < retry_delay(tries) <= LONGEST_RETRY
-    assert retry_delay(tries) <= retry_delay(tries + 1)
+    policy = RailPolicy()
+    assert timedelta(0) < policy.retry_delay(tries) <= timedelta(seconds=policy.longest_retry_seconds)
+    assert policy.retry_delay(tries) <= policy.retry_delay(tries + 1)
 
 
 @pytest.mark.parametrize(

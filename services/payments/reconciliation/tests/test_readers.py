@@ -159,9 +159,10 @@ def test_other_messages_are_refused_by_name():
 
 
 @pytest.mark.parametrize("amount", ["", "ten", "-1", "1e3x", "NaN", "Infinity", "1.000001", "99999999999999999"])
-def test_an_amount_that_is_none_is_refused(amount: str):
-    with pytest.raises(StatementMalformed):
-        read(camt("camt.054", "M1", [entry("a", amount)]))
+def test_an_amount_that_is_none_makes_that_line_unreadable_and_no_other(amount: str):
+    lines, _ = read(camt("camt.054", "M1", [entry("a", amount), entry("b", "7")]))
+    assert [bool(line.problem) for line in lines] == [True, False]
+    assert (lines[0].kind, lines[0].end_to_end_id, lines[1].amount) == (None, "", Decimal(7))
 
 
 @given(st.binary(max_size=300))
@@ -258,6 +259,39 @@ def test_nonsense_callbacks_are_refused(body: bytes):
 
 
 @pytest.mark.parametrize("change", [{"completionDate": "soon"}, {"completionDate": None}, {"amount": "many"}])
-def test_a_broken_line_is_refused(change: dict[str, object]):
+def test_a_broken_line_of_an_operator_is_unreadable_and_no_other(change: dict[str, object]):
+    reader = gsma([completion(**change), completion()], "completions")
+    assert reader.check() == ()
+    assert [bool(line.problem) for line in reader.lines()] == [True, False]
+
+
+@pytest.mark.parametrize("rows", [[1], "x", [None], {"a": 1}, [[]]])
+def test_pages_that_are_no_lists_of_objects_are_refused(rows: object):
     with pytest.raises(StatementMalformed):
-        list(gsma([completion(**change)], "completions").lines())
+        gsma(rows, "completions").check()
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["customData", "creditParty", "amount", "currency", "completionDate", "transactionReference"]),
+        st.recursive(
+            st.none() | st.integers(-(2**60), 2**60) | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2)
+        ),
+    )
+)
+def test_any_fields_of_an_operator_give_a_line_or_a_problem_never_a_crash(fields: dict[str, object]):
+    (line,) = gsma([completion(**fields)], "completions").lines()
+    assert line.problem or line.kind == "settled"
+
+
+@pytest.mark.parametrize("version", ["02", "04", "08"])
+@pytest.mark.parametrize("kind", ["camt.053", "camt.054"])
+def test_every_version_in_use_is_read_alike(kind: str, version: str):
+    body = camt(kind, "M1", [entry("a", "7"), entry("b", "8", direction="CRDT", returned="AC04")])
+    if version == "02":  # the status was plain text then
+        body = body.replace(b"<Sts><Cd>BOOK</Cd></Sts>", b"<Sts>BOOK</Sts>")
+    lines, _ = read(body.replace(f"{kind}.001.08".encode(), f"{kind}.001.{version}".encode()))
+    assert [(line.kind, line.end_to_end_id, line.direction) for line in lines] == [
+        ("settled", "a", "debit"),
+        ("returned", "b", "credit"),
+    ]

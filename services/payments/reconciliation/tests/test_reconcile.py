@@ -63,11 +63,13 @@ async def test_fault_3_one_unknown_reference_does_not_hold_up_the_statement(serv
     assert batch["state"] == "completed"
 
 
-async def test_a_booking_that_names_nothing_is_an_orphan_and_foreign_money_is_ignored(service: TestService):
+async def test_a_booking_that_names_nothing_is_an_orphan_and_money_that_nobody_knows_must_be_explained(
+    service: TestService,
+):
     await sent(service, 1)
     body = camt("camt.053", "S1", [entry("NOTPROVIDED", "5000"), entry("x", "7", direction="CRDT")])
-    assert (await bank(service, body)).json()["breaks"] == 1
-    assert await breaks(service) == [("orphan", "")]
+    assert (await bank(service, body)).json()["breaks"] == 2
+    assert await breaks(service) == [("orphan", ""), ("unknown_credit", "x")]
 
 
 # --- fault 4 --------------------------------------------------------------------------------------------------------

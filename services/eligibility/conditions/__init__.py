@@ -1,0 +1,1 @@
+"""Conditions: what facilities, schools and employers report of people, and what counts as met."""

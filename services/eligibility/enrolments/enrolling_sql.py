@@ -1,0 +1,143 @@
+"""Enrolling a population: decisions, enrolments, history and events by one statement a range of ids."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Date,
+    Integer,
+    Select,
+    Table,
+    Text,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.eligibility.decisions.exclusions import at_enrolment
+from services.eligibility.decisions.model import DecisionRow, Purpose
+from services.eligibility.decisions.population import Judged, judge_population
+from services.eligibility.decisions.tell_decisions import differing, telling
+from services.eligibility.enrolments.life import Action, EnrolmentState
+from services.eligibility.enrolments.model import EnrolmentRow
+from services.eligibility.enrolments.transitions import enrolment_events, record_changes
+from services.eligibility.facts.units import units_in_force
+from services.eligibility.programmes.compiled import CompiledProgramme
+from shared.contracts.eligibility import EnrolmentApproved
+from shared.outbox import outbox_table
+
+ENROLMENT: Table = EnrolmentRow.__table__  # type: ignore[assignment]
+DECISION: Table = DecisionRow.__table__  # type: ignore[assignment]
+
+
+async def enrol_chunk(
+    session: AsyncSession,
+    programme: CompiledProgramme,
+    version: int,
+    on: date,
+    *,
+    after: UUID | None,
+    until: UUID,
+    only: Select[UUID] | None = None,
+    by: str | None = None,
+) -> int:
+    """Decide on everybody of an id range and enrol those who qualify, with their events: one statement.
+
+    Who is enrolled already stays as she is, and a decision already taken is not repeated, so running again is harmless.
+    Where the programme's capacity is bounded, newcomers are put on the waiting list, and nothing is told of them until
+    enrolments/admit_waiting.py has ranked it.
+
+    Args:
+        only: a subquery of the beneficiaries to look at; None: all.
+        by: subject of the officer who asked for it.
+
+    Returns:
+        How many were newly enrolled or listed.
+    """
+    code = programme.file.code
+    facts = units_in_force(programme, on, after=after, until=until, only=only)
+    judged = judge_population(
+        programme, facts, on, decision_key=(code, str(version), on.isoformat()),
+        exclusions=at_enrolment(programme.file.exclusivity),
+    )  # fmt: skip
+    told = telling(differing(judged, code, version), code, version, on, by)
+    decided = insert_decisions(judged, code, version, on, Purpose.ENROLMENT)
+    waiting = programme.file.capacity is not None
+    enrolled = _enrolments(judged, code, version, on, waiting=waiting)
+    changes = record_changes(enrolled, Action.WAITLIST if waiting else Action.APPROVE, by)
+    statement = select(func.count()).select_from(enrolled).add_cte(decided, changes, *told)
+    if not waiting:
+        events = enrolment_events(enrolled, EnrolmentApproved)
+        outbox = insert(outbox_table).from_select(["topic", "key", "type", "data", "traceparent"], events)
+        statement = statement.add_cte(outbox.cte("told"))
+    return int((await session.execute(statement)).scalar_one())
+
+
+def insert_decisions(
+    judged: Judged, code: str, version: int, on: date, purpose: Purpose, source: CTE | None = None
+) -> CTE:
+    """A CTE that stores decisions without amounts; one that is stored already is left as it is.
+
+    Args:
+        source: rows with the columns of `differing` instead of everybody judged.
+    """
+    row = judged.cte.c if source is None else source.c
+    columns: dict[str, ColumnElement[Any]] = {
+        "id": row.decision_id,
+        "purpose": literal(purpose.value, Text),
+        "programme_code": literal(code, Text),
+        "programme_version": literal(version, Integer),
+        "beneficiary_id": row.beneficiary_id,
+        "household_id": row.household_id,
+        "beneficiary_reference": row.reference,
+        "village_code": row.village_code,
+        "facts_version": row.version,
+        "facts_hash": row.facts_hash,
+        "on_date": literal(on, Date),
+        "qualifies": row.qualifies,
+        "failed": row.failed,
+    }
+    inserted = pg_insert(DECISION).from_select(list(columns), select(*columns.values()))
+    return inserted.on_conflict_do_nothing(index_elements=["id"]).cte("decided")
+
+
+def _enrolments(judged: Judged, code: str, version: int, on: date, *, waiting: bool) -> CTE:
+    """New enrolments, and ended ones that begin again; not those that ended for good."""
+    row = judged.cte.c
+    state = EnrolmentState.WAITLISTED if waiting else EnrolmentState.APPROVED
+    columns: dict[str, ColumnElement[Any]] = {
+        "programme_code": literal(code, Text),
+        "programme_version": literal(version, Integer),
+        "beneficiary_id": row.beneficiary_id,
+        "household_id": row.household_id,
+        "beneficiary_reference": row.reference,
+        "village_code": row.village_code,
+        "state": literal(state.value, Text),
+        "effective_on": literal(on, Date),
+        "decision_id": row.decision_id,
+        "expected_amount": judged.expected(),
+        "rank_key": row.rank_key,
+        "card_valid_until": row.card_valid_until,
+    }
+    inserted = pg_insert(ENROLMENT).from_select(list(columns), select(*columns.values()).where(row.qualifies))
+    fixed = ("programme_code", "beneficiary_id", "beneficiary_reference")
+    again: dict[str, Any] = {name: inserted.excluded[name] for name in columns if name not in fixed}
+    again |= {name: null() for name in ("ended_on", "cause", "changed_on", "changed_by", "suspended_until", "rank")}
+    return (
+        inserted.on_conflict_do_update(
+            index_elements=["beneficiary_id", "programme_code"],
+            set_=again | {"version": ENROLMENT.c.version + 1},
+            where=(ENROLMENT.c.state == EnrolmentState.ENDED.value) & ~ENROLMENT.c.ended_for_good,
+        )
+        .returning(*ENROLMENT.c)
+        .cte("enrolled")
+    )

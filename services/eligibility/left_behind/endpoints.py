@@ -1,0 +1,160 @@
+"""HTTP of who is left behind: tables without small cells, and lists for those who go and see them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.eligibility.access import EnrolmentRead, ProgrammeRead
+from services.eligibility.csv_text import csv_response
+from services.eligibility.left_behind import repository
+from services.eligibility.left_behind.repository import By, Kind
+from services.eligibility.left_behind.suppress import TOTAL, suppress
+from services.eligibility.paging import after_id
+from services.eligibility.programmes import repository as programmes
+from services.eligibility.programmes.errors import ProgrammeUnknown
+from shared import audit
+from shared.auth import Principal
+from shared.errors import FieldError, Forbidden, Invalid, responses
+from shared.http import ClockDep, Router, SessionDep
+from shared.pagination import Page, Paging
+
+router = Router(prefix="/eligibility/v1/programmes/{code}/left-behind", tags=["left behind"])
+Place = Annotated[str, Query(pattern=r"^(\d{2}){0,2}$", description="Province or district; empty: the whole country.")]
+CycleId = Annotated[UUID | None, Query(description="Of `not_paid`: the closed cycle.")]
+
+
+class CellView(BaseModel):
+    """A count. `count` null: hidden, because it is below 5 or would let such a one be worked out."""
+
+    reason: str
+    category: str
+    count: int | None
+
+
+class TableView(BaseModel):
+    """Who is left behind, by reason and one more property; `total` is a reason and a category of its own."""
+
+    programme_code: str
+    kind: str
+    by: str
+    unit: str = Field(description="What is counted: beneficiaries, or people of their households.")
+    cells: list[CellView]
+
+
+class OutreachView(BaseModel):
+    """Somebody to be sought out."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    beneficiary_id: UUID
+    reference: str | None
+    village_code: str
+    reason: str
+
+
+@router.get("/{kind}", responses=responses(ProgrammeUnknown, Invalid))
+async def get_table(
+    code: str,
+    kind: Kind,
+    principal: ProgrammeRead,
+    session: SessionDep,
+    clock: ClockDep,
+    by: Annotated[By, Query()] = "place",
+    place: Place = "",
+    cycle_id: CycleId = None,
+) -> TableView:
+    """Counts by reason: eligible and not enrolled, blocked by a clause, granted and not paid; small cells hidden."""
+    return await _table(session, clock, principal, code, kind, by, place, cycle_id)
+
+
+@router.get("/{kind}/table.csv", responses=responses(ProgrammeUnknown, Invalid))
+async def get_csv(
+    code: str,
+    kind: Kind,
+    principal: ProgrammeRead,
+    session: SessionDep,
+    clock: ClockDep,
+    by: Annotated[By, Query()] = "place",
+    place: Place = "",
+    cycle_id: CycleId = None,
+) -> Response:
+    """The same as CSV."""
+    view = await _table(session, clock, principal, code, kind, by, place, cycle_id)
+    rows = [cell.model_dump() | {"count": "hidden" if cell.count is None else cell.count} for cell in view.cells]
+    return csv_response(["reason", "category", "count"], rows, f"left-behind-{code}-{kind}-{by}.csv")
+
+
+@router.get("/{kind}/people", responses=responses(ProgrammeUnknown, Invalid, Forbidden))
+async def get_people(
+    code: str,
+    kind: Kind,
+    principal: EnrolmentRead,
+    session: SessionDep,
+    paging: Paging,
+    place: Annotated[str, Query(pattern=r"^(\d{2}){0,4}$")] = "",
+    reason: Annotated[str | None, Query(max_length=200)] = None,
+    cycle_id: CycleId = None,
+) -> Page[OutreachView]:
+    """Whom to seek out, in the caller's area. Each reading leaves an audit record."""
+    if not principal.has("programme_officer", "commune_officer", "registry_officer"):
+        raise Forbidden("Lists of beneficiaries are for those who go and see them.")
+    await _programme(session, code)
+    _check_cycle(kind, cycle_id)
+    rows = await repository.people(
+        session, principal, kind, code, cycle_id=cycle_id, place=place, reason=reason, after=after_id(paging),
+        limit=paging.fetch,
+    )  # fmt: skip
+    page = paging.page([OutreachView.model_validate(row) for row in rows], lambda row: {"id": str(row.beneficiary_id)})
+    await audit.record(
+        session, principal, "left_behind.list", "programme", code,
+        {"kind": kind, "place": place, "reason": reason, "count": len(page.items)},
+    )  # fmt: skip
+    return page
+
+
+async def _table(
+    session: SessionDep,
+    clock: ClockDep,
+    principal: Principal,
+    code: str,
+    kind: Kind,
+    by: By,
+    place: str,
+    cycle_id: UUID | None,
+) -> TableView:
+    unit = await _programme(session, code)
+    _check_cycle(kind, cycle_id)
+    found = await repository.counts(
+        session, principal, kind, by, code,
+        cycle_id=cycle_id, place=place, by_person=unit != "household", today=clock.now().date(),
+    )  # fmt: skip
+    counts = {(row.reason, row.category): row.people for row in found}
+    reasons, categories = sorted({row for row, _ in counts}), sorted({column for _, column in counts})
+    shown = suppress(counts, reasons, categories)
+    cells = [
+        CellView(reason=reason, category=category, count=shown[reason, category])
+        for reason in (*reasons, TOTAL)
+        for category in (*categories, TOTAL)
+    ]
+    counted = "beneficiaries" if by == "place" or unit != "household" else "people of their households"
+    return TableView(programme_code=code, kind=kind, by=by, unit=counted, cells=cells)
+
+
+def _check_cycle(kind: Kind, cycle_id: UUID | None) -> None:
+    if (kind == "not_paid") != (cycle_id is not None):
+        message = "give the cycle for not_paid, and only there"
+        raise Invalid("Correct the cycle_id.", errors=[FieldError("cycle_id", "cycle_needed", message)])
+
+
+async def _programme(session: SessionDep, code: str) -> str:
+    """The unit of a programme's last version."""
+    versions: Any = await programmes.list_versions(session, code)
+    if not versions:
+        raise ProgrammeUnknown(f"There is no programme {code}.")
+    stored = await programmes.find_version(session, code, versions[0].version)
+    assert stored is not None, "versions are never deleted"
+    return str(stored.document["unit"])

@@ -1,0 +1,146 @@
+"""SQL of who is left behind: one row a beneficiary with the reason, from what stands, enrolments and payments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.eligibility.model import AnyRow
+from shared.auth import Principal
+
+Kind = Literal["not_enrolled", "blocked", "not_paid"]
+By = Literal["place", "sex", "age", "disability"]
+
+_IN_AREA: Final = """
+      AND (cast(:national AS boolean) OR EXISTS (
+            SELECT FROM unnest(cast(:areas AS text[])) area WHERE starts_with(village, area)))
+      AND starts_with(village, cast(:place AS text))
+"""
+_NOT_ENROLLED: Final = """
+    SELECT s.beneficiary_id, s.household_id, s.facts_version, s.village_code AS village, n.beneficiary_reference AS
+    reference,
+           CASE WHEN n.id IS NULL THEN 'never_enrolled' WHEN n.state = 'waitlisted' THEN 'waitlisted'
+                ELSE n.state || '.' || coalesce(n.cause, 'unknown') END AS reason
+    FROM standing s LEFT JOIN enrolment n ON n.beneficiary_id = s.beneficiary_id AND n.programme_code = s.programme_code
+    WHERE s.programme_code = :code AND s.qualifies AND (n.id IS NULL OR n.state IN ('waitlisted', 'ended'))
+"""
+_BLOCKED: Final = """
+    SELECT s.beneficiary_id, s.household_id, s.facts_version, s.village_code AS village, cast(NULL AS text) AS
+    reference,
+           'clause.' || s.failed[1] || CASE WHEN cardinality(s.failed) = 1 THEN '.alone' ELSE '' END AS reason
+    FROM standing s WHERE s.programme_code = :code AND NOT s.qualifies
+"""
+_NOT_PAID: Final = """
+    SELECT beneficiary_id, household_id, facts_version, village, reference, min(reason) AS reason FROM (
+      SELECT g.beneficiary_id, g.household_id, d.facts_version, g.village_code AS village,
+             g.beneficiary_reference AS reference,
+             CASE WHEN p.payment_id IS NULL THEN 'no_payment_yet'
+                  ELSE p.state || coalesce('.' || p.reason_code, '') END AS reason
+      FROM entitlement g
+      JOIN cycle c ON c.id = g.cycle_id
+      JOIN decision d ON d.id = g.decision_id
+      LEFT JOIN LATERAL (
+        SELECT payment_id, state, reason_code FROM payment_state p
+        WHERE p.cycle_id = g.cycle_id AND p.beneficiary_id = g.beneficiary_id AND p.component = g.component
+        ORDER BY (state = 'settled') DESC, version DESC LIMIT 1
+      ) p ON true
+      WHERE c.programme_code = :code AND c.id = cast(:cycle_id AS uuid) AND c.state = 'closed'
+        AND p.state IS DISTINCT FROM 'settled'
+    ) unpaid GROUP BY beneficiary_id, household_id, facts_version, village, reference
+"""
+_KINDS: Final[dict[str, str]] = {"not_enrolled": _NOT_ENROLLED, "blocked": _BLOCKED, "not_paid": _NOT_PAID}
+_PEOPLE: Final = """
+    SELECT left_out.reason, {column} AS category, count(*) AS people
+    FROM left_out JOIN member_fact m ON m.household_id = left_out.household_id AND m.version = left_out.facts_version
+      AND (cast(:by_person AS boolean) IS FALSE OR m.person_id = left_out.beneficiary_id)
+    GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 5000
+"""
+_AGE: Final = """
+    CASE WHEN m.birth_date > cast(:today AS date) - interval '6 years' THEN '0-5'
+         WHEN m.birth_date > cast(:today AS date) - interval '18 years' THEN '6-17'
+         WHEN m.birth_date > cast(:today AS date) - interval '60 years' THEN '18-59' ELSE '60+' END
+"""
+_GROUPED: Final[dict[str, str]] = {
+    "place": "SELECT reason, left(village, cast(:digits AS int)) AS category, count(*) AS people FROM left_out "
+    "GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 5000",
+    "sex": _PEOPLE.replace("{column}", "m.sex"),
+    "disability": _PEOPLE.replace("{column}", "CASE WHEN m.disability = 'none' THEN 'none' ELSE 'with_disability' END"),
+    "age": _PEOPLE.replace("{column}", _AGE),
+}
+_COUNTS: Final = {
+    (kind, by): text(
+        f"WITH found AS ({found}), left_out AS (SELECT * FROM found WHERE true {_IN_AREA}) {grouped}"  # noqa: S608
+    )
+    for kind, found in _KINDS.items()
+    for by, grouped in _GROUPED.items()
+}
+"""Every text is written in this file: nothing that anybody says is ever part of one."""
+_LISTS: Final = {
+    kind: text(
+        f"WITH found AS ({found}) SELECT beneficiary_id, reference, village AS village_code, reason "  # noqa: S608 see above
+        f"FROM found WHERE true {_IN_AREA} AND (cast(:reason AS text) IS NULL OR reason = cast(:reason AS text)) "
+        "AND (cast(:after AS uuid) IS NULL OR beneficiary_id > cast(:after AS uuid)) "
+        "ORDER BY beneficiary_id LIMIT cast(:limit AS int)"
+    )
+    for kind, found in _KINDS.items()
+}
+
+
+def _who(principal: Principal, code: str, cycle_id: UUID | None, place: str) -> dict[str, Any]:
+    return {
+        "code": code,
+        "cycle_id": cycle_id,
+        "place": place,
+        "national": principal.national,
+        "areas": list(principal.areas),
+    }
+
+
+async def counts(
+    session: AsyncSession,
+    principal: Principal,
+    kind: Kind,
+    by: By,
+    code: str,
+    *,
+    cycle_id: UUID | None,
+    place: str,
+    by_person: bool,
+    today: Any,
+) -> Sequence[AnyRow]:
+    """(reason, category, people) in the caller's area below a place: beneficiaries by place, people by sex, age,
+    disability.
+
+    Args:
+        place: place code; its next level down are the categories; empty: provinces.
+        by_person: the programme's beneficiary is a person: only she is counted, not her household.
+    """
+    values = _who(principal, code, cycle_id, place)
+    values |= {"digits": len(place) + 2} if by == "place" else {"by_person": by_person}
+    values |= {"today": today} if by == "age" else {}
+    statement = _COUNTS[kind, by]
+    wanted = {name: values[name] for name in values if name in statement._bindparams}
+    return (await session.execute(statement, wanted)).all()
+
+
+async def people(
+    session: AsyncSession,
+    principal: Principal,
+    kind: Kind,
+    code: str,
+    *,
+    cycle_id: UUID | None,
+    place: str,
+    reason: str | None,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[AnyRow]:
+    """(beneficiary_id, reference, village_code, reason) for outreach, in the order of the ids."""
+    statement = _LISTS[kind]
+    values = _who(principal, code, cycle_id, place) | {"reason": reason, "after": after, "limit": limit}
+    wanted = {name: values[name] for name in values if name in statement._bindparams}
+    return (await session.execute(statement, wanted)).all()

@@ -1,0 +1,1 @@
+"""What grievance asks of eligibility: appeals against decisions, and remedies."""

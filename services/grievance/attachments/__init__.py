@@ -1,0 +1,1 @@
+"""Papers, photographs and recordings that belong to a case: checked, encrypted, never executed."""

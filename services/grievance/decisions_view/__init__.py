@@ -1,0 +1,1 @@
+"""What eligibility told of its decisions: reasons, rule versions and facts, to stand beside a complaint."""

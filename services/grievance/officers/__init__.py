@@ -1,0 +1,1 @@
+"""Who answers complaints: areas, levels, and how many cases each can take."""

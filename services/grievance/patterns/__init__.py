@@ -1,0 +1,1 @@
+"""Patterns: the same account, agent or official in many cases."""

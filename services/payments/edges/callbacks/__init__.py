@@ -1,0 +1,1 @@
+"""What we tell a source back, sent after the commit, with bounded retries, to allow-listed addresses only."""

@@ -1,0 +1,1 @@
+"""G2P Connect disbursement and account mapper, as a thin edge."""

@@ -1,0 +1,1 @@
+"""The GovStack Payments building block, as a thin edge."""

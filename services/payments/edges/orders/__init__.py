@@ -1,0 +1,1 @@
+"""External orders: what a source asks us to pay, made into a cycle with control totals."""

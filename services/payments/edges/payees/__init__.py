@@ -1,0 +1,1 @@
+"""The account mapper: whom a source calls what, and where they are paid."""

@@ -1,0 +1,1 @@
+"""Institutions that may ask us to pay, and what each is bound to."""

@@ -1,0 +1,1 @@
+"""Exchange rates: dated, sourced, never changed; a conversion says how it rounds."""

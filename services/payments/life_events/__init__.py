@@ -1,0 +1,1 @@
+"""Who has died, and which households are no more: so that nobody is paid who cannot be."""

@@ -1,0 +1,1 @@
+"""What eligibility says of programmes: the words that explain decisions and components to families."""

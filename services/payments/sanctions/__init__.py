@@ -1,0 +1,1 @@
+"""The sanctions list: names as keyed hashes, compared with the names of account holders when a list is built."""

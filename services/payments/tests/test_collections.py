@@ -1,0 +1,111 @@
+"""Money coming in: contributions by employer and month, over- and under-payment, refunds; over-payments recovered."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.payments.collections.model import Due, allocate
+from services.payments.instructions.outcomes import Outcome, apply_outcomes
+from services.payments.tests.builders import CORE, SETTINGS, Cycle, Grant, Office
+from services.payments.tests.test_month import TODAY
+from shared.testing.plugin import MakeService
+
+FUND = "TREASURY-20"
+
+
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 10**5), max_size=12))
+def test_money_goes_to_the_oldest_months_first_and_none_is_lost(amount: int, missing: list[int]) -> None:
+    months = [Due(UUID(int=number), Decimal(due)) for number, due in enumerate(missing)]
+    spread, over = allocate(Decimal(amount), months)
+    assert sum(part for _, part in spread) + over == amount
+    assert over == max(0, amount - sum(missing))
+    by_month = dict(spread)
+    full = [by_month.get(month.contribution_id, 0) == month.missing for month in months if month.missing]
+    assert full == sorted(full, reverse=True)
+
+
+async def test_contributions_are_expected_received_allocated_and_refunded(make_service: MakeService) -> None:
+    office = Office(await make_service(CORE, **SETTINGS))
+    await office.open_fund("1000")
+    employer = str(uuid4())
+    about = {"fund_code": FUND, "employer_id": employer}
+
+    async def expect(period: str, amount: str, status: int = 200) -> dict:
+        body = about | {"period": period, "due_on": f"{period}-15", "expected": amount}
+        answer = await office.service.http.put(
+            "/payments/v1/collections/expectations", json=body, headers=office.releaser
+        )
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    await expect("2020-05", "400")
+    await expect("2020-06", "500")
+    await expect("2020-06", "100.5", 422)
+    came = about | {"amount": "450", "bank_reference": "B-1", "received_on": "2020-06-10"}
+    receipt = (await office.post("/collections/receipts", office.releaser, came, 201)).json()
+    assert ([part["amount"] for part in receipt["allocated"]], receipt["over"]) == (["400", "50"], "0")
+    again = await office.post("/collections/receipts", office.releaser, came, 409)
+    assert again.json()["code"] == "collection_state"
+    overdue = await office.get("/collections/overdue", office.releaser)
+    assert [(month["period"], month["missing"]) for month in overdue["items"]] == [("2020-06", "450")]
+    more = came | {"amount": "600", "bank_reference": "B-2"}
+    assert (await office.post("/collections/receipts", office.releaser, more, 201)).json()["over"] == "150"
+    lowered = await expect("2020-06", "480")
+    assert (lowered["allocated"], lowered["missing"], lowered["revisions"]) == ("480", "0", 2)
+    refund = about | {"amount": "171", "reference": "R-1"}
+    refused = await office.post("/collections/refunds", office.releaser, refund, 409)
+    assert (refused.json()["code"], refused.json()["over"]) == ("collection_state", "170")
+    proposals = [refund | {"amount": "170", "reference": f"R-{n}"} for n in range(4)]
+    answers = await asyncio.gather(*(office.post("/collections/refunds", office.releaser, one) for one in proposals))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    proposed = next(answer.json() for answer in answers if answer.status_code == 201)
+    approve = f"/collections/refunds/{proposed['id']}:approve"
+    assert (await office.post(approve, office.releaser, None, 403)).json()["code"] == "same_person"
+    assert (await office.post(approve, office.checker, None, 200)).json()["status"] == "done"
+    balances = await office.balances()
+    assert (balances["available"], balances["receivable"], balances["unallocated"]) == (1880, 0, 0)
+    assert balances["contributions"] == -880
+    assert (await office.self_check())["differences"] == 0
+
+
+async def test_an_overpayment_is_kept_back_up_to_the_monthly_cap_paid_back_or_waived(make_service: MakeService) -> None:
+    office = Office(await make_service(CORE, **SETTINGS))
+    person = uuid4()
+    first = Cycle([Grant(person, amount=Decimal(100_001))])
+    await office.pay(first)
+    (attempt,) = await office.send()
+    body = {"payment_id": str(first.payment()), "amount": "50000", "reason": "a child counted twice"}
+    early = await office.post("/claims", office.maker, body, 409)
+    assert early.json()["code"] == "claim_state"
+    async with office.service.database.session() as session:
+        await apply_outcomes(session, [Outcome(attempt.id, "settled", TODAY, "camt.054", "M")])
+    claim = await office.post("/claims", office.maker, body, 201)
+    assert (claim.json()["monthly_cap_percent"], claim.json()["status"]) == (20, "proposed")
+    assert (await office.post("/claims", office.maker, body, 409)).json()["code"] in {"claim_exists", "claim_state"}
+    path, tag = f"/claims/{claim.json()['id']}", {"If-Match": claim.headers["ETag"]}
+    confirm = await office.post(f"{path}:confirm", office.checker, None, 200, **tag)
+    second = Cycle([Grant(person, amount=Decimal(100_001))], period="2020-08")
+    await office.service.deliver(*second.entitlements(), second.closed(period="2020-08"))
+    built = await office.build(second)
+    assert (built["ready_amount"], built["deducted_amount"]) == ("80001", "20000")
+    await office.approve(built)
+    await office.disburse(built)
+    now = (await office.get(path))["recovered"], (await office.balances())["claims"]
+    assert now == ("20000", 30_000)
+    stale = await office.post(f"{path}/repayments", office.releaser, {"amount": "1", "document": "d"}, 412, **tag)
+    assert stale.json()["code"] == "version_changed"
+    answer = await office.service.http.get(f"/payments/v1{path}", headers=office.maker)
+    tag = {"If-Match": answer.headers["ETag"]}
+    paid = await office.post(f"{path}/repayments", office.releaser, {"amount": "10000", "document": "c-1"}, 200, **tag)
+    tag = {"If-Match": paid.headers["ETag"]}
+    assert (await office.post(f"{path}:waive", office.checker, {"reason": "hardship"}, 200, **tag)).json()[
+        "waived"
+    ] == "20000"
+    assert (await office.balances())["claims"] == 0
+    assert confirm.json()["status"] == "open"
+    assert (await office.self_check())["items"] == []

@@ -1,0 +1,1 @@
+"""Vouchers: a payment on the cash rail whose code the source hands over itself."""

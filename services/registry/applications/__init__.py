@@ -1,0 +1,1 @@
+"""Intake: application, verification, decision with reasons, appeal; the proxy-means questionnaire."""

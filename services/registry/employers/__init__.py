@@ -1,0 +1,1 @@
+"""Employers as organisations, and the workers they insure."""

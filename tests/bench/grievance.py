@@ -1,0 +1,283 @@
+"""`python -m tests.bench.grievance [--short]`: work lists among millions of cases, and payment failures into cases.
+
+Two figures, each beside what the machine does without us in the same run: a work list through the gateway beside the
+same SELECT on the driver; failures into cases beside a bare INSERT of as many rows into a table of the same columns and
+indexes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import httpx
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from deploy.gateway.docs import write_docs
+from deploy.gateway.render import SERVICES, GatewaySettings, render
+from services.grievance.app import SERVICE
+from services.grievance.settings import GrievanceSettings
+from shared.bus.port import Delivery
+from shared.consumer import Consumer
+from shared.contracts.payments import PAYMENTS, PaymentFailed
+from shared.embedded import ports
+from shared.embedded.envoy import EmbeddedEnvoy
+from shared.events import Event
+from shared.ids import uuid7
+from shared.service import open_context
+from shared.testing import wait_for
+from tests.bench.measure import quantile
+from tests.faults.platform import Platform, platform
+
+Figures = dict[str, float]
+OFFICERS: Final = 4_000
+"""Officers who have cases; each commune has two or three."""
+COMMUNES: Final = 1_652
+BATCH: Final = 2_000
+KEYS: Final = {
+    "SAMAKI_ENCRYPTION_KEY": base64.b64encode(b"e" * 32).decode(),
+    "SAMAKI_HASH_KEY": base64.b64encode(b"h" * 32).decode(),
+    "SAMAKI_SEALED_KEY": base64.b64encode(b"s" * 32).decode(),
+    "SAMAKI_LOG_LEVEL": "warning",
+}
+FILL_CASES: Final = """
+INSERT INTO grievance_case (id, reference, version, category, route, priority, subject_type, subject_id, channel,
+  language, place_code, state, level, assigned_to, outcome, opened_at, due_on, changed_at, sealed)
+SELECT uuidv7(), 'B-' || n, 1, 'payment', 'payments', 'high', 'payment', uuidv7(), 'platform', 'km',
+  lpad((1 + n % 25)::text, 2, '0') || lpad((1 + n / 25 % 66)::text, 4, '0') || '01',
+  CASE WHEN n % 4 = 0 THEN 'assigned' WHEN n % 4 = 1 THEN 'opened' ELSE 'closed' END, 'commune',
+  CASE WHEN n % 4 <> 1 THEN 'officer-' || n / 4 % 4000 END, CASE WHEN n % 4 > 1 THEN 'upheld' END,
+  now(), current_date - 10 + (n / 7 % 30)::int, now(), false
+FROM generate_series($1::int, $2::int) n
+"""
+RAW_LIST: Final = """
+SELECT id, reference, version, state, level, category, due_on FROM grievance_case
+WHERE assigned_to = $1 AND NOT answered ORDER BY due_on, id LIMIT 50
+"""
+RAW_INSERT: Final = """
+INSERT INTO bare_case (id, reference, version, category, route, priority, subject_type, subject_id, beneficiary_id,
+  channel, language, place_code, state, level, opened_at, due_on, changed_at, sealed, auto_payment_id)
+SELECT case_id, reference, 1, 'payment', 'payments', 'high', 'payment', payment_id, payment_id, 'platform', 'km',
+  '01020304', 'opened', 'commune', now(), current_date, now(), false, payment_id
+FROM json_to_recordset($1::json) AS r(case_id uuid, reference text, payment_id uuid)
+"""
+
+
+async def work_list(running: Platform, directory: Path, *, cases: int, samples: int) -> Figures:
+    """Milliseconds of one work list through the gateway among so many cases, taken in turns with a bare SELECT."""
+    for first in range(1, cases + 1, 100_000):
+        await running.query(FILL_CASES, first, min(cases, first + 99_999))
+    await running.query("VACUUM ANALYZE grievance_case")
+    running.start("api")
+    taken: dict[str, list[float]] = {"mine": [], "unassigned": [], "raw": []}
+    dice = random.Random(7)
+    async with _gateway(running, directory) as through:
+        connection = await asyncpg.connect(running.environment["SAMAKI_DATABASE_URL"])
+        for sample in range(samples + 20):
+            subject = f"officer-{dice.randrange(OFFICERS)}"
+            area = f"{dice.randint(1, 25):02}{dice.randint(1, 66):04}"
+            headers = _token(running, subject, area)
+            for part in ("mine", "unassigned"):
+                started = time.perf_counter()
+                answer = await through.get("/grievance/v1/work", params={"part": part}, headers=headers)
+                elapsed = (time.perf_counter() - started) * 1000
+                assert answer.status_code == httpx.codes.OK, answer.text
+                if sample >= 20:  # the first ones open connections
+                    taken[part].append(elapsed)
+            started = time.perf_counter()
+            await connection.fetch(RAW_LIST, subject)
+            taken["raw"].append((time.perf_counter() - started) * 1000)
+        await connection.close()
+    await asyncio.to_thread(running.processes["api"].stop)
+    both = taken["mine"] + taken["unassigned"]
+    return {
+        "cases": cases,
+        "p50_ms": statistics.median(both),
+        "p99_ms": quantile(both, 0.99),
+        "mine_p99_ms": quantile(taken["mine"], 0.99),
+        "unassigned_p99_ms": quantile(taken["unassigned"], 0.99),
+        "raw_p50_ms": statistics.median(taken["raw"]),
+        "raw_p99_ms": quantile(taken["raw"], 0.99),
+    }
+
+
+async def failures(running: Platform, *, events: int) -> Figures:
+    """Payment failures per second from decoded batch to committed case, step, event and inbox; and bare inserts."""
+    settings = GrievanceSettings(
+        database_url=running.environment["SAMAKI_DATABASE_URL"],  # type: ignore[arg-type]
+        bus_database_url="postgresql://unused",  # type: ignore[arg-type]
+        bus="postgres",
+        **{name.removeprefix("SAMAKI_").lower(): value for name, value in KEYS.items() if name.endswith("_KEY")},  # type: ignore[arg-type]
+    )
+    raw = events / await _bare_seconds(running, events)
+    batches = [[_failure() for _ in range(BATCH)] for _ in range(events // BATCH)]
+    async with open_context(SERVICE, settings, "bench") as context:
+        consumer = Consumer(context, None)
+        await consumer.apply([_failure() for _ in range(BATCH)])  # statements prepared
+        started = time.monotonic()
+        for batch in batches:
+            await consumer.apply(batch)
+        seconds = time.monotonic() - started
+    opened = await running.number("SELECT count(*) FROM grievance_case WHERE auto_payment_id IS NOT NULL")
+    assert opened == events + BATCH, "every failure opened one case"
+    return {"events": events, "per_s": events / seconds, "raw_per_s": raw, "ratio": events / seconds / raw}
+
+
+async def _bare_seconds(running: Platform, events: int) -> float:
+    await running.query("DROP TABLE IF EXISTS bare_case")
+    await running.query("CREATE TABLE bare_case (LIKE grievance_case INCLUDING ALL)")
+    connection = await asyncpg.connect(running.environment["SAMAKI_DATABASE_URL"])
+    batches = []
+    for start in range(0, events, BATCH):
+        rows = [
+            {"case_id": str(uuid7()), "reference": f"R-{start + n}", "payment_id": str(uuid7())} for n in range(BATCH)
+        ]
+        batches.append(json.dumps(rows))
+    started = time.monotonic()
+    for batch in batches:
+        await connection.execute(RAW_INSERT, batch)
+    seconds = time.monotonic() - started
+    await connection.execute("DROP TABLE bare_case")
+    await connection.close()
+    return seconds
+
+
+def _failure() -> Delivery:
+    payment = uuid7()
+    payload = PaymentFailed.model_validate(
+        {
+            "version": 2,
+            "payment_id": payment,
+            "entitlement_id": payment,
+            "cycle_id": payment,
+            "programme_code": "KH-CTP-COVID",
+            "period": "2020-07",
+            "beneficiary_id": payment,
+            "beneficiary_reference": "HH-7K2M9Q4X-5",
+            "village_code": "01020304",
+            "component": "monthly_transfer",
+            "amount": "80000",
+            "currency": "KHR",
+            "attempt": 1,
+            "rail": "bank",
+            "reason_code": "AC04",
+            "reason": "closed account",
+        }
+    )
+    data = payload.model_dump_json().encode()
+    event = Event(uuid7(), payload.TYPE, "/samaki/payments", PAYMENTS, payload.key, datetime.now(UTC), data, None)
+    key, value, headers = event.to_kafka()
+    return Delivery(event, None, PAYMENTS, 0, 0, key, value, tuple(headers))
+
+
+def _token(running: Platform, subject: str, area: str) -> dict[str, str]:
+    signed = running.keys.token(
+        "grievance_officer", areas=(area,), subject=subject, now=datetime.now(UTC), ttl=timedelta(hours=2)
+    )
+    return {"Authorization": f"Bearer {signed}"}
+
+
+@asynccontextmanager
+async def _gateway(running: Platform, directory: Path) -> AsyncIterator[httpx.AsyncClient]:
+    port, admin_port = ports.free_ports(2)
+    settings: dict[str, Any] = {
+        "listen_port": port,
+        "admin_port": admin_port,
+        "jwks_path": running.keys.jwks,
+        "issuer": "samaki-local",
+        "upstreams": dict.fromkeys(SERVICES, ("127.0.0.1", running.port)),
+        "docs_dir": await asyncio.to_thread(write_docs, directory / "docs", SERVICES),
+        "access_log_path": directory / "access.log",
+        "rate_limit_per_minute": 10_000_000,
+        "rate_limit_burst": 10_000_000,
+    }
+    config = directory / "envoy.yaml"
+    await asyncio.to_thread(config.write_text, render(GatewaySettings(**settings)))
+    envoy = EmbeddedEnvoy(config, admin_port=admin_port, log=directory / "envoy.log")
+    await asyncio.to_thread(envoy.start)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as through:
+
+            async def answers() -> bool:
+                try:
+                    headers = _token(running, "officer-0", "010001")
+                    answer = await through.get("/grievance/v1/work", headers=headers)
+                except httpx.TransportError:
+                    return False
+                return answer.status_code == httpx.codes.OK
+
+            await wait_for(answers, 60, "the work list answers through the gateway")
+            yield through
+    finally:
+        await asyncio.to_thread(envoy.stop)
+
+
+async def measure(*, short: bool) -> dict[str, Figures]:
+    """Both figures; `short`: a twentieth of the cases."""
+    with tempfile.TemporaryDirectory(prefix="samaki-bench-") as home:
+        directory = Path(home)
+        async with platform(
+            directory,
+            "postgres",
+            roles=(),
+            service="grievance",
+            module="services.grievance",
+            environment=KEYS | {"SAMAKI_NOTIFICATION_DIR": str(directory / "messages")},
+        ) as running:
+            turned = await failures(running, events=10_000 if short else 100_000)
+            lists = await work_list(
+                running, directory, cases=100_000 if short else 2_000_000, samples=200 if short else 500
+            )
+    return {"payment failures into cases": turned, "work list": lists}
+
+
+def rows(figures: dict[str, Figures]) -> list[Sequence[str]]:
+    """Lines of the table: measured, result, compared with, aim, met or not."""
+    turned, lists = figures["payment failures into cases"], figures["work list"]
+    return [
+        (
+            f"{turned['events']:,.0f} payment failures into cases",
+            f"{turned['per_s']:,.0f} events/s",
+            f"bare INSERT of a case {turned['raw_per_s']:,.0f}/s: ratio {turned['ratio']:.2f}",
+            "",
+            "",
+        ),
+        (
+            f"work list among {lists['cases']:,.0f} cases, through the gateway, p99",
+            f"{lists['p99_ms']:.1f} ms",
+            f"median {lists['p50_ms']:.1f} ms; bare SELECT p99 {lists['raw_p99_ms']:.1f} ms",
+            "under 50 ms",
+            "met" if lists["p99_ms"] < 50 else "[bold]not met[/]",
+        ),
+    ]
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.grievance", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--short", action="store_true")
+    options = parser.parse_args()
+    figures = uvloop.run(measure(short=options.short))
+    table = Table("measured", "result", "compared with", "aim", "")
+    for row in rows(figures):
+        table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

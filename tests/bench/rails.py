@@ -1,0 +1,410 @@
+"""Rails and reconciliation: files written, statement lines applied, callbacks taken.
+
+python -m tests.bench.rails [--short] [--only files,lines,callbacks]
+
+files       pain.001 for 700,000 payments in files of the rail's size: transactions per second and peak memory,
+            against writing the same bytes
+lines       statement lines from a camt.054 on disk to durable postings, with events, by `ingest_in_pieces`, against
+            an INSERT ... SELECT of as many ledger rows alone
+callbacks   signed operator's callbacks per second through the gateway to committed postings, against the same
+            gateway's requests that change nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import httpx
+import uvloop
+from sqlalchemy import text
+
+from deploy.gateway.docs import write_docs
+from deploy.gateway.render import SERVICES, GatewaySettings, render
+from services.payments.ledger.repository import open_fund_accounts, open_programme_accounts
+from services.payments.rails.pain001 import Debtor, length, pieces
+from services.payments.rails.port import BatchHeader, Document, Instruction, Media
+from services.payments.rails.signature import sign
+from services.payments.reconciliation.ingest_document import ingest_in_pieces
+from services.payments.reconciliation.rules import Rules
+from services.payments.settings import PaymentsSettings
+from shared.crypto import KeyedHash
+from shared.db import Database
+from shared.embedded import ports
+from shared.embedded.envoy import EmbeddedEnvoy
+from shared.testing import wait_for
+from tests.faults.platform import Platform, platform
+
+SECRET: Final = "secret of the bench"
+FILE: Final = 10_000
+"""Transactions in one bank file: the rail's default."""
+ENVIRONMENT: Final = {
+    "SAMAKI_ENCRYPTION_KEY": base64.b64encode(b"e" * 32).decode(),
+    "SAMAKI_HASH_KEY": base64.b64encode(b"h" * 32).decode(),
+    "SAMAKI_BANK_URL": "http://127.0.0.1:1",
+    "SAMAKI_BANK_DEBTOR_ACCOUNT": "KH25NATB0000000001",
+    "SAMAKI_BANK_DEBTOR_BIC": "NATBKHPP",
+    "SAMAKI_MOBILE_MONEY_URL": "http://127.0.0.1:1",
+    "SAMAKI_MOBILE_MONEY_CALLBACK_URL": "http://127.0.0.1:1",
+    "SAMAKI_MOBILE_MONEY_CALLBACK_SECRET": SECRET,
+}
+Figures = dict[str, dict[str, float]]
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def files(short: bool) -> dict[str, float]:
+    """Write pain.001 files in a process of its own; its figures."""
+    count = 50_000 if short else 700_000
+    command = [sys.executable, "-m", "tests.bench.rails", "--child", str(count)]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
+    figures: dict[str, float] = json.loads(ended.stdout)
+    return figures
+
+
+def write_files(count: int) -> dict[str, float]:
+    """In the child: each file measured, then written, from a stream of instructions."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    debtor, size, spent = Debtor("National Treasury", "KH25NATB0000000001", "NATBKHPP"), 0, 0.0
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "file.xml"
+        for first in range(0, count, FILE):
+            batch = _header(min(FILE, count - first))
+            started = time.perf_counter()
+            expected = length(batch, _instructions(first, batch.count), debtor)
+            with path.open("wb") as out:
+                for piece in pieces(batch, _instructions(first, batch.count), debtor):
+                    out.write(piece)
+            spent += time.perf_counter() - started
+            assert path.stat().st_size == expected
+            size += expected
+        started = time.perf_counter()
+        with path.open("wb") as out:
+            for _ in range(0, size, 1 << 20):
+                out.write(b" " * (1 << 20))
+        raw = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "count": count,
+        "per_s": count / spent,
+        "raw_per_s": count / raw,
+        "mib": size / 2**20,
+        "peak_mib": peak / 1024,
+        "grown_mib": (peak - before) / 1024,
+    }
+
+
+def _header(count: int) -> BatchHeader:
+    identity = uuid4()
+    amount = sum((Decimal(80_000 + i % 1000) for i in range(count)), Decimal(0))
+    created = datetime(2020, 7, 27, 9, 0, tzinfo=UTC)
+    return BatchHeader(identity, "bank", "", f"SMK{identity.hex}", count, amount, "KHR", created, date(2020, 7, 27))
+
+
+def _instructions(first: int, count: int) -> Iterator[Instruction]:
+    for i in range(count):
+        yield Instruction(
+            f"{first + i:032x}", Decimal(80_000 + i % 1000), "KHR", "ACLBKHPP", f"000{first + i:09d}", "Sok Dara"
+        )
+
+
+# --- statement lines ------------------------------------------------------------------------------------------------
+
+_FUND = text(
+    """
+    INSERT INTO fund (code, currency, programme_lines, allotment, created_by)
+    VALUES ('F1', 'KHR', '{L1}', 900000000000, 'bench') ON CONFLICT DO NOTHING
+    """
+)
+_PAYMENTS = text(
+    """
+    INSERT INTO payment (id, entitlement_id, cycle_id, payment_list_id, programme_code, period, beneficiary_id,
+        beneficiary_reference, village_code, component, amount, currency, fund_code, status, attempt)
+    SELECT uuidv7(), uuidv7(), :list, :list, 'P1', '2020-07', uuidv7(), 'HH-' || n, '01020304', 'cash',
+        80000 + n % 1000, 'KHR', 'F1', 'instructed', 1
+    FROM generate_series(1, :count) AS n
+    """
+)
+_BATCH = text(
+    """
+    INSERT INTO batch (id, rail, provider, payment_list_id, message_id, state, count, amount, currency, execution_on,
+        next_at, created_at, submitted_at, tries)
+    VALUES (:list, :rail, '', :list, 'B' || replace(CAST(CAST(:list AS uuid) AS text), '-', ''), 'submitted', :count, 1,
+        'KHR', current_date, now(), now(), now(), 1)
+    """
+)
+_ATTEMPTS = text(
+    """
+    INSERT INTO payment_attempt (id, payment_id, attempt, rail, provider, account_id, account_version, end_to_end_id,
+        state, amount, currency, batch_id)
+    SELECT a.id, p.id, 1, :rail, 'ACLBKHPP', uuidv7(), 1, replace(CAST(a.id AS text), '-', ''), 'sent', p.amount,
+        p.currency, :list
+    FROM payment p CROSS JOIN LATERAL (SELECT uuidv7() AS id WHERE p.id IS NOT NULL) a
+    WHERE p.payment_list_id = :list
+    """
+)
+_REFERENCES = text(
+    "SELECT a.end_to_end_id, a.amount FROM payment_attempt a JOIN payment p ON p.id = a.payment_id"
+    " WHERE p.payment_list_id = :list"
+)
+_RAW = (
+    text(
+        """
+        CREATE TABLE IF NOT EXISTS raw_posting (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, attempt_id uuid NOT NULL, debit integer NOT NULL,
+            credit integer NOT NULL, amount numeric(18, 2) NOT NULL, on_date date NOT NULL
+        )
+        """
+    ),
+    text(
+        """
+        INSERT INTO raw_posting (attempt_id, debit, credit, amount, on_date)
+        SELECT a.id, 1, 2, a.amount, current_date FROM payment_attempt a WHERE a.batch_id = :list
+        """
+    ),
+)
+
+
+async def sent_payments(database: Database, count: int, rail: str = "bank") -> UUID:
+    """So many payments handed to a rail, without an outcome; the id of their list and batch."""
+    identity = uuid4()
+    async with database.session() as session:
+        await session.execute(_FUND)
+        await open_fund_accounts(session, "F1", "KHR")
+        await open_programme_accounts(session, "F1", "P1", "KHR")
+        values = {"list": identity, "count": count, "rail": rail}
+        await session.execute(_PAYMENTS, {"list": identity, "count": count})
+        await session.execute(_BATCH, values)
+        await session.execute(_ATTEMPTS, {"list": identity, "rail": rail})
+    async with database.session() as session:
+        await session.execute(text("ANALYZE payment, payment_attempt, batch"))
+    return identity
+
+
+async def write_camt(database: Database, identity: UUID, path: Path) -> None:
+    """A camt.054 that books every payment of a list."""
+    async with database.session() as session:
+        rows = (await session.execute(_REFERENCES, {"list": identity})).all()
+    with path.open("w", encoding="utf-8") as out:
+        out.write(
+            '<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.054.001.08">'
+            f"<BkToCstmrDbtCdtNtfctn><GrpHdr><MsgId>N{identity.hex}</MsgId><CreDtTm>2020-07-28T18:00:00Z</CreDtTm>"
+            f"</GrpHdr><Ntfctn><Id>N{identity.hex}</Id>"
+        )
+        for row in rows:
+            out.write(
+                f'<Ntry><Amt Ccy="KHR">{row.amount}</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><BookgDt>'
+                f"<Dt>2020-07-28</Dt></BookgDt><AcctSvcrRef>B{row.end_to_end_id[:30]}</AcctSvcrRef><NtryDtls><TxDtls>"
+                f"<Refs><EndToEndId>{row.end_to_end_id}</EndToEndId></Refs>"
+                f'<Amt Ccy="KHR">{row.amount}</Amt><CdtDbtInd>DBIT</CdtDbtInd></TxDtls></NtryDtls></Ntry>\n'
+            )
+        out.write("</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>")
+
+
+def _database(running: Platform) -> Database:
+    environment = dict(running.environment)
+    settings = PaymentsSettings(
+        database_url=environment["SAMAKI_DATABASE_URL"],
+        bus="postgres",
+        bus_database_url=environment["SAMAKI_BUS_DATABASE_URL"],
+        **{name.removeprefix("SAMAKI_").lower(): value for name, value in ENVIRONMENT.items()},  # type: ignore[arg-type]
+    )
+    return Database(settings)
+
+
+async def lines(running: Platform, directory: Path, short: bool) -> dict[str, float]:
+    """Statement lines applied per second, and what the database alone does with as many ledger rows."""
+    count, database = 20_000 if short else 200_000, _database(running)
+    rules = Rules(KeyedHash(ENVIRONMENT["SAMAKI_HASH_KEY"]))
+    try:
+        for size in (2_000, count):  # a small one first: plans, pages, connections
+            identity = await sent_payments(database, size)
+            path = directory / f"{identity}.xml"
+            await write_camt(database, identity, path)
+            document = Document("bank", Media.ISO20022, "bench", b"", path=path)
+            started = time.perf_counter()
+            taken = await ingest_in_pieces(database, document, rules, received_by="bench", now=datetime.now(UTC))
+            spent = time.perf_counter() - started
+            assert (taken.lines, taken.matched, taken.breaks) == (size, size, 0), taken
+        async with database.session() as session:
+            settled = await session.scalar(
+                text("SELECT count(*) FROM payment WHERE payment_list_id = :list AND status = 'settled'"),
+                {"list": identity},
+            )
+            await session.execute(_RAW[0])
+        assert settled == count
+        started = time.perf_counter()
+        async with database.session() as session:
+            await session.execute(_RAW[1], {"list": identity})
+        raw = time.perf_counter() - started
+    finally:
+        await database.engine.dispose()
+    return {
+        "count": count,
+        "per_s": count / spent,
+        "raw_per_s": count / raw,
+        "mib": path.stat().st_size / 2**20,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+# --- callbacks ------------------------------------------------------------------------------------------------------
+
+
+async def callbacks(running: Platform, directory: Path, short: bool) -> dict[str, float]:
+    """Genuine callbacks per second through the gateway, from so many connections at once."""
+    count, at_once, database = 300 if short else 3_000, 16, _database(running)
+    identity = await sent_payments(database, count, "mobile_money")
+    async with database.session() as session:
+        rows = (await session.execute(_REFERENCES, {"list": identity})).all()
+    await database.engine.dispose()
+    running.start("api")
+    port, admin = ports.free_ports(2)
+    settings: dict[str, Any] = {
+        "listen_port": port,
+        "admin_port": admin,
+        "jwks_path": running.keys.jwks,
+        "issuer": "samaki-local",
+        "upstreams": dict.fromkeys(SERVICES, ("127.0.0.1", running.port)),
+        "docs_dir": await asyncio.to_thread(write_docs, directory / "docs", SERVICES),
+        "access_log_path": directory / "access.log",
+        "rate_limit_per_minute": 10_000_000,
+        "rate_limit_burst": 10_000_000,
+    }
+    config = directory / "envoy.yaml"
+    await asyncio.to_thread(config.write_text, render(GatewaySettings(**settings)))
+    envoy = EmbeddedEnvoy(config, admin_port=admin, log=directory / "envoy.log")
+    await asyncio.to_thread(envoy.start)
+    try:
+        limits = httpx.Limits(max_connections=at_once)
+        base = f"http://127.0.0.1:{port}"
+        # The gateway lets nobody in without a token: the operator's own is one of role integration.
+        token = running.keys.token("integration", now=datetime.now(UTC), ttl=timedelta(hours=1))
+        bearer = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(
+            base_url=base, limits=limits, timeout=30, trust_env=False, headers=bearer
+        ) as client:
+
+            async def answers() -> bool:
+                try:
+                    return (await client.put(_CALLBACKS, content=b"{}")).status_code == httpx.codes.UNAUTHORIZED
+                except httpx.TransportError:
+                    return False
+
+            await wait_for(answers, 60, "the gateway answers for the service")
+            raw = await _rate(client, [(b"{}", "", "", "")] * count, at_once, httpx.codes.UNAUTHORIZED)
+            ours = await _rate(client, [_callback(row) for row in rows], at_once, httpx.codes.NO_CONTENT)
+    finally:
+        await asyncio.to_thread(envoy.stop)
+        await asyncio.to_thread(running.processes["api"].stop)
+    settled = await running.number(
+        "SELECT count(*) FROM payment_attempt WHERE batch_id = $1 AND state = 'settled'", identity
+    )
+    assert settled == count, settled
+    return {"count": count, "per_s": ours, "raw_per_s": raw}
+
+
+_CALLBACKS: Final = "/payments/v1/rails/mobile_money/callbacks"
+
+
+def _callback(row: Any) -> tuple[bytes, str, str, str]:
+    body = json.dumps(
+        {
+            "transactionReference": "T" + row.end_to_end_id[:20],
+            "requestingOrganisationTransactionReference": row.end_to_end_id,
+            "type": "disbursement",
+            "transactionStatus": "completed",
+            "amount": f"{row.amount:f}",
+            "currency": "KHR",
+            "modificationDate": "2020-07-28T10:00:00Z",
+        }
+    ).encode()
+    sent_at, correlation = datetime.now(UTC).isoformat(), str(uuid4())
+    return body, sent_at, correlation, sign(SECRET, sent_at, correlation, body)
+
+
+async def _rate(
+    client: httpx.AsyncClient, calls: list[tuple[bytes, str, str, str]], at_once: int, status: int
+) -> float:
+    async def work(mine: list[tuple[bytes, str, str, str]]) -> None:
+        for body, sent_at, correlation, signature in mine:
+            headers = {"X-Date": sent_at, "X-CorrelationID": correlation, "X-Signature": signature}
+            answer = await client.put(_CALLBACKS, content=body, headers=headers)
+            assert answer.status_code == status, answer.text
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work(calls[n::at_once]) for n in range(at_once)))
+    return len(calls) / (time.perf_counter() - started)
+
+
+# --- all of it ------------------------------------------------------------------------------------------------------
+
+
+async def measure(short: bool, only: str = "files,lines,callbacks") -> Figures:
+    """Run them; figures by name."""
+    figures: Figures = {}
+    wanted = only.split(",")
+    if "files" in wanted:
+        figures["files"] = await asyncio.to_thread(files, short)
+    if {"lines", "callbacks"} & set(wanted):
+        with tempfile.TemporaryDirectory() as home:
+            directory = Path(home)
+            async with platform(
+                directory, "postgres", roles=(), service="payments", module="services.payments", environment=ENVIRONMENT
+            ) as running:
+                if "lines" in wanted:
+                    figures["lines"] = await lines(running, directory, short)
+                if "callbacks" in wanted:
+                    figures["callbacks"] = await callbacks(running, directory, short)
+    return figures
+
+
+def rows(figures: Figures) -> list[tuple[str, str, str, str, bool]]:
+    """For the table of `tests.bench`: what, result, compared with, aim, met."""
+    table = []
+    if f := figures.get("files"):
+        what = f"pain.001 for {f['count']:,.0f} in files of {FILE:,}"
+        result = f"{f['per_s']:,.0f} tx/s, peak {f['peak_mib']:.0f} MiB (+{f['grown_mib']:.0f})"
+        raw = f"the same bytes written: {f['raw_per_s']:,.0f}/s"
+        table.append((what, result, raw, "memory flat", f["grown_mib"] < 16))
+    if f := figures.get("lines"):
+        what = f"statement lines applied ({f['count']:,.0f}, {f['mib']:.0f} MiB)"
+        raw = f"one ledger row alone: {f['raw_per_s']:,.0f}/s: ratio {f['per_s'] / f['raw_per_s']:.2f}"
+        table.append((what, f"{f['per_s']:,.0f}/s", raw, "over 10,000/s", f["per_s"] > 10_000))
+    if f := figures.get("callbacks"):
+        raw = f"refused at the door: {f['raw_per_s']:,.0f}/s: ratio {f['per_s'] / f['raw_per_s']:.2f}"
+        table.append(("callbacks through the gateway", f"{f['per_s']:,.0f}/s", raw, "over 100/s", f["per_s"] > 100))
+    return table
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.rails")
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", default="files,lines,callbacks")
+    parser.add_argument("--child", type=int, default=0)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(write_files(options.child)))
+        return 0
+    for row in rows(uvloop.run(measure(options.short, options.only))):
+        print(" | ".join(str(cell) for cell in row))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
