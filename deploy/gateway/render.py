@@ -42,6 +42,7 @@ class GatewaySettings:
         access_log_path: JSON lines are appended to this file; None: standard output.
         rate_limit_per_minute, rate_limit_burst: per client, which is the token's subject.
         address_limit_per_minute: per address, before the token is checked.
+        max_body_bytes, max_upload_bytes, max_signed_bytes: of a call, of a file, of a signed callback without a token.
         cors_origins: browser origins allowed to call, e.g. `https://samaki.gov.kh`.
         trusted_hops: proxies in front of Envoy whose X-Forwarded-For entry is believed.
         tls_certificate, tls_private_key: PEM files; both or none (then a proxy in front must end TLS).
@@ -63,6 +64,7 @@ class GatewaySettings:
     address_limit_burst: int = 5_000
     max_body_bytes: int = 1 << 20
     max_upload_bytes: int = 64 << 20
+    max_signed_bytes: int = 64 << 10
     timeout_s: float = 30.0
     upload_timeout_s: float = 300.0
     max_connections: int = 5_000
@@ -118,6 +120,7 @@ def _values(settings: GatewaySettings) -> dict[str, Any]:
         "trusted_hops": settings.trusted_hops,
         "max_body_bytes": settings.max_body_bytes,
         "max_upload_bytes": settings.max_upload_bytes,
+        "max_signed_bytes": settings.max_signed_bytes,
         "tls": _tls(settings),
         "access_log": routes.access_log(str(settings.access_log_path or "")),
         "local_replies": routes.local_replies(),

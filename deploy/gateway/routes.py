@@ -21,6 +21,9 @@ NO_TOKEN: Tree = {
 LARGE_BODY: Tree = {
     "samaki.size.default": {"@type": TYPE + "config.route.v3.FilterConfig", "config": {}, "disabled": True}
 }
+SMALL_BODY: Tree = {
+    "samaki.size.signed": {"@type": TYPE + "config.route.v3.FilterConfig", "config": {}, "disabled": False}
+}
 UPLOADS: Mapping[str, tuple[str, ...]] = {
     "registry": ("household-imports", "life-event-feeds/[^/]+", "sync"),
     "eligibility": ("condition-files", "fhir"),
@@ -36,6 +39,11 @@ UPLOADS: Mapping[str, tuple[str, ...]] = {
 }
 """Routes (regular expressions below `/<service>/v1/`) that take a whole file or batch: the larger body limit, and more
 time. The services hold each to a limit of its own."""
+
+SIGNED: Mapping[str, tuple[str, ...]] = {"payments": ("rails/[^/]+/callbacks",)}
+"""Routes (regular expressions below `/<service>/v1/`) whose callers sign each message and hold no token of ours: PUT
+and POST of an operator's callbacks. The service verifies signature, freshness and repetition; the gateway limits by
+address and size, and never sends one twice."""
 
 SAFE_METHODS = "GET|HEAD|OPTIONS"
 
@@ -60,7 +68,7 @@ PROBLEMS: Mapping[int, tuple[str, str, str]] = {
 
 
 def service_routes(name: str, *, timeout_s: float, upload_timeout_s: float) -> list[Tree]:
-    """Routes of one service: open pages, file uploads, then the API. Only the two probes are rewritten.
+    """Routes of one service: open pages, signed callbacks, file uploads, then the API. Only the probes are rewritten.
 
     Only requests that may safely run twice are retried: safe methods, and writes that carry an Idempotency-Key.
     """
@@ -86,6 +94,17 @@ def service_routes(name: str, *, timeout_s: float, upload_timeout_s: float) -> l
         }
         for path in UPLOADS.get(name, ())
     ]
+    signed = [
+        {
+            "name": f"{name}.signed",
+            "match": {"safe_regex": {"regex": f"/{name}/v1/{path}"}, "headers": [_method("POST|PUT")]},
+            "route": {"cluster": name, "timeout": f"{timeout_s}s"},
+            # A token sent along would be believed by nobody and might be another's: it stays at the edge.
+            "request_headers_to_remove": ["authorization"],
+            "typed_per_filter_config": NO_TOKEN | SMALL_BODY,
+        }
+        for path in SIGNED.get(name, ())
+    ]
     api = {"safe_regex": {"regex": rf"/{name}/v[0-9]+/.+"}}
     repeatable = {"cluster": name, "timeout": f"{timeout_s}s", "retry_policy": _retries()}
     download = {"safe_regex": {"regex": rf"/{name}/v[0-9]+/.+[./](csv|xlsx|ndjson|parquet|content)"}}
@@ -104,7 +123,7 @@ def service_routes(name: str, *, timeout_s: float, upload_timeout_s: float) -> l
         },
         {"name": f"{name}.write", "match": api, "route": {"cluster": name, "timeout": f"{timeout_s}s"}},
     ]
-    return [*open_pages, *uploads, *calls]
+    return [*open_pages, *signed, *uploads, *calls]
 
 
 def own_routes(docs_dir: Path | None, docs_pages: Mapping[str, tuple[str, str]]) -> list[Tree]:

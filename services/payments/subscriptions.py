@@ -8,6 +8,7 @@ from services.payments.entitlements.on_entitlement_changed import on_entitlement
 from services.payments.entitlements.on_hold_changed import on_hold_changed
 from services.payments.explanations.on_case_changed import on_case_changed
 from services.payments.explanations.on_decision_made import on_decision_made
+from services.payments.identities.on_identity_changed import forget_identities, on_identity_changed
 from services.payments.life_events.on_life_event import on_household_dissolved, on_life_event
 from services.payments.programmes.on_programme_published import forget_programmes, on_programme_published
 from services.payments.remedies.answer_remedies import on_remedy_requested
@@ -48,5 +49,11 @@ SUBSCRIPTIONS = (
     ),
     Subscription(registry.LIFE_EVENTS, (registry.LifeEventRecorded, registry.LifeEventWithdrawn), on_life_event),
     Subscription(registry.HOUSEHOLDS, (registry.HouseholdDissolved,), on_household_dissolved),
+    Subscription(
+        registry.IDENTITIES,
+        (registry.IdentityMerged, registry.IdentityRestored),
+        on_identity_changed,
+        forget_identities,
+    ),
     Subscription(grievance.REMEDIES, (grievance.RemedyRequested,), on_remedy_requested),
 )

@@ -40,6 +40,8 @@ class RegistrySettings(Settings):
     """Largest household file accepted in one request."""
     import_chunk_households: int = Field(default=5000, ge=1, le=20_000)
     """Households loaded in one transaction."""
+    import_lanes: int = Field(default=2, ge=1, le=8)
+    """Transactions of one import that load at once: no more than the database has processors to spare."""
     import_abandoned_after_hours: int = Field(default=24, ge=1)
     """When rows of an upload that never finished are deleted."""
 

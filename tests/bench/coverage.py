@@ -24,12 +24,9 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from deploy.gateway.docs import write_docs
-from deploy.gateway.render import SERVICES, GatewaySettings, render
-from shared.embedded import ports
-from shared.embedded.envoy import EmbeddedEnvoy
 from shared.ids import reference, uuid7
 from shared.testing import wait_for
+from tests.bench.gateway import start_gateway
 from tests.bench.measure import quantile
 from tests.faults.platform import Platform, platform
 
@@ -99,22 +96,7 @@ async def _populate(running: Platform, population: int) -> list[str]:
 
 async def _ask(running: Platform, home: Path, references: Sequence[str], questions: int) -> dict[str, float]:
     running.start("api")
-    port, admin_port = ports.free_ports(2)
-    settings: dict[str, Any] = {
-        "listen_port": port,
-        "admin_port": admin_port,
-        "jwks_path": running.keys.jwks,
-        "issuer": "samaki-local",
-        "upstreams": dict.fromkeys(SERVICES, ("127.0.0.1", running.port)),
-        "docs_dir": await asyncio.to_thread(write_docs, home / "docs", SERVICES),
-        "access_log_path": home / "access.log",
-        "rate_limit_per_minute": 10_000_000,
-        "rate_limit_burst": 10_000_000,
-    }
-    config = home / "envoy.yaml"
-    await asyncio.to_thread(config.write_text, render(GatewaySettings(**settings)))
-    envoy = EmbeddedEnvoy(config, admin_port=admin_port, log=home / "envoy.log")
-    await asyncio.to_thread(envoy.start)
+    envoy, port = await start_gateway(running, home)
     try:
         async with _client(running, running.port) as direct, _client(running, port) as through:
             await _publish(direct)

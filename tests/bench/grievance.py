@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import httpx
@@ -27,19 +27,16 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from deploy.gateway.docs import write_docs
-from deploy.gateway.render import SERVICES, GatewaySettings, render
 from services.grievance.app import SERVICE
 from services.grievance.settings import GrievanceSettings
 from shared.bus.port import Delivery
 from shared.consumer import Consumer
 from shared.contracts.payments import PAYMENTS, PaymentFailed
-from shared.embedded import ports
-from shared.embedded.envoy import EmbeddedEnvoy
 from shared.events import Event
 from shared.ids import uuid7
 from shared.service import open_context
 from shared.testing import wait_for
+from tests.bench.gateway import start_gateway
 from tests.bench.measure import quantile
 from tests.faults.platform import Platform, platform
 
@@ -193,22 +190,7 @@ def _token(running: Platform, subject: str, area: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def _gateway(running: Platform, directory: Path) -> AsyncIterator[httpx.AsyncClient]:
-    port, admin_port = ports.free_ports(2)
-    settings: dict[str, Any] = {
-        "listen_port": port,
-        "admin_port": admin_port,
-        "jwks_path": running.keys.jwks,
-        "issuer": "samaki-local",
-        "upstreams": dict.fromkeys(SERVICES, ("127.0.0.1", running.port)),
-        "docs_dir": await asyncio.to_thread(write_docs, directory / "docs", SERVICES),
-        "access_log_path": directory / "access.log",
-        "rate_limit_per_minute": 10_000_000,
-        "rate_limit_burst": 10_000_000,
-    }
-    config = directory / "envoy.yaml"
-    await asyncio.to_thread(config.write_text, render(GatewaySettings(**settings)))
-    envoy = EmbeddedEnvoy(config, admin_port=admin_port, log=directory / "envoy.log")
-    await asyncio.to_thread(envoy.start)
+    envoy, port = await start_gateway(running, directory)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as through:
 

@@ -9,18 +9,15 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import httpx
 
-from deploy.gateway.docs import write_docs
-from deploy.gateway.render import SERVICES, GatewaySettings, render
 from shared.bus import ensure_topics
-from shared.embedded import ports
-from shared.embedded.envoy import EmbeddedEnvoy
 from shared.testing import wait_for
 from tests.bench.bench_service import FILLS, BenchSettings
+from tests.bench.gateway import start_gateway
 from tests.faults.platform import ROOT, Platform
 
 WARM_UP: Final = 2_000
@@ -144,22 +141,7 @@ async def latency(running: Platform, samples: int) -> dict[str, float]:
 async def gateway(running: Platform, directory: Path, samples: int) -> dict[str, float]:
     """Milliseconds of one request at a time, directly and through the gateway, taken in turns."""
     running.start("api")
-    port, admin_port = ports.free_ports(2)
-    settings: dict[str, Any] = {
-        "listen_port": port,
-        "admin_port": admin_port,
-        "jwks_path": running.keys.jwks,
-        "issuer": "samaki-local",
-        "upstreams": dict.fromkeys(SERVICES, ("127.0.0.1", running.port)),
-        "docs_dir": await asyncio.to_thread(write_docs, directory / "docs", SERVICES),
-        "access_log_path": directory / "access.log",
-        "rate_limit_per_minute": 10_000_000,
-        "rate_limit_burst": 10_000_000,
-    }
-    config = directory / "envoy.yaml"
-    await asyncio.to_thread(config.write_text, render(GatewaySettings(**settings)))
-    envoy = EmbeddedEnvoy(config, admin_port=admin_port, log=directory / "envoy.log")
-    await asyncio.to_thread(envoy.start)
+    envoy, port = await start_gateway(running, directory)
     token = running.keys.token("auditor", now=datetime.now(UTC), ttl=timedelta(hours=1))
     headers = {"Authorization": f"Bearer {token}"}
     try:

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -32,8 +32,6 @@ import httpx
 import uvloop
 from sqlalchemy import text
 
-from deploy.gateway.docs import write_docs
-from deploy.gateway.render import SERVICES, GatewaySettings, render
 from services.payments.ledger.repository import open_fund_accounts, open_programme_accounts
 from services.payments.rails.pain001 import Debtor, length, pieces
 from services.payments.rails.port import BatchHeader, Document, Instruction, Media
@@ -43,9 +41,8 @@ from services.payments.reconciliation.rules import Rules
 from services.payments.settings import PaymentsSettings
 from shared.crypto import KeyedHash
 from shared.db import Database
-from shared.embedded import ports
-from shared.embedded.envoy import EmbeddedEnvoy
 from shared.testing import wait_for
+from tests.bench.gateway import start_gateway
 from tests.faults.platform import Platform, platform
 
 SECRET: Final = "secret of the bench"
@@ -273,31 +270,12 @@ async def callbacks(running: Platform, directory: Path, short: bool) -> dict[str
         rows = (await session.execute(_REFERENCES, {"list": identity})).all()
     await database.engine.dispose()
     running.start("api")
-    port, admin = ports.free_ports(2)
-    settings: dict[str, Any] = {
-        "listen_port": port,
-        "admin_port": admin,
-        "jwks_path": running.keys.jwks,
-        "issuer": "samaki-local",
-        "upstreams": dict.fromkeys(SERVICES, ("127.0.0.1", running.port)),
-        "docs_dir": await asyncio.to_thread(write_docs, directory / "docs", SERVICES),
-        "access_log_path": directory / "access.log",
-        "rate_limit_per_minute": 10_000_000,
-        "rate_limit_burst": 10_000_000,
-    }
-    config = directory / "envoy.yaml"
-    await asyncio.to_thread(config.write_text, render(GatewaySettings(**settings)))
-    envoy = EmbeddedEnvoy(config, admin_port=admin, log=directory / "envoy.log")
-    await asyncio.to_thread(envoy.start)
+    envoy, port = await start_gateway(running, directory)
     try:
         limits = httpx.Limits(max_connections=at_once)
         base = f"http://127.0.0.1:{port}"
-        # The gateway lets nobody in without a token: the operator's own is one of role integration.
-        token = running.keys.token("integration", now=datetime.now(UTC), ttl=timedelta(hours=1))
-        bearer = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(
-            base_url=base, limits=limits, timeout=30, trust_env=False, headers=bearer
-        ) as client:
+        # Callbacks are signed and carry no token; the gateway lets them pass on their own route.
+        async with httpx.AsyncClient(base_url=base, limits=limits, timeout=30, trust_env=False) as client:
 
             async def answers() -> bool:
                 try:

@@ -12,12 +12,13 @@ import base64
 import csv
 import io
 import os
+import random
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,15 +35,23 @@ from shared.embedded.postgres import EmbeddedPostgres
 from shared.migrations import upgrade
 from shared.testing.keys import TestKeys
 from shared.testing.service import TestService, running
+from tests.bench.registry_read import FAMILIES, GIVEN
 
 TABLES: Final = ("household", "person", "membership", "identifier")
 Figures = dict[str, dict[str, float]]
+_BIRTHS: Final = [str(date(1955, 1, 1) + timedelta(days=day)) for day in range(23_700)]
+_GROWN_BIRTHS: Final = _BIRTHS[:16_000]
 VILLAGES: Final = [f"0102{commune:02}{village:02}" for commune in range(1, 20) for village in range(1, 16)]
 
 
 def household_file(households: int, prefix: str) -> Iterator[bytes]:
-    """A file of households of four, three in ten with an identity number, half of the heads with a telephone."""
+    """A file of households of four, three in ten with an identity number, half of the heads with a telephone.
+
+    Names are drawn from those of `registry_read`, days of birth from sixty years, each alone: about as many people as
+    in a country share name, sex and day of birth with somebody else, and are listed for a decision.
+    """
     yield (",".join(COLUMNS) + "\n").encode()
+    draw = random.Random(prefix)  # the same file every time
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for number in range(households):
@@ -50,14 +59,13 @@ def household_file(households: int, prefix: str) -> Iterator[bytes]:
         card = ("1" if number % 2 else "2", f"C{prefix}{number}", "2020-01-01", "2023-01-01")
         for member in range(4):
             serial = number * 4 + member
-            born = f"{1940 + (serial * 7) % 60 + (20 if member > 1 else 0)}-{1 + serial % 12:02}-{1 + serial % 28:02}"
             head = member == 0
-            names = (f"សុខ ដារ៉ា{serial % 997}", f"Sok Dara{chr(97 + serial % 26)}{chr(97 + serial % 25)}")
+            born = draw.choice(_GROWN_BIRTHS if head else _BIRTHS)
+            (family_en, family_km), (given_en, given_km) = draw.choice(FAMILIES), draw.choice(GIVEN)
+            names = (f"{family_km} {given_km}", f"{family_en} {given_en}")
             number_cell = f"{int(prefix[1:]) * 10_000_000 + serial + 100_000_000:09}" if serial % 10 < 3 else ""
             phone = f"01{serial % 10_000_000:07}" if head and number % 2 else ""
             relationship = ("head", "spouse", "child", "child")[member]
-            if head:
-                born = f"{1940 + serial % 50}{born[4:]}"
             row = (ref, village, *card, str(member + 1), *names, ("female", "male")[serial % 2], born, relationship)
             writer.writerow((*row, number_cell, phone, "none", "false", "false"))
         if number % 2_000 == 1_999:

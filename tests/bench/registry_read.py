@@ -25,14 +25,11 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from deploy.gateway.docs import write_docs
-from deploy.gateway.render import SERVICES, GatewaySettings, render
 from services.registry.sealing import NATIONAL_ID, PHONE, Sealer
 from services.registry.search.names import name_keys
 from shared.crypto import FieldCipher, KeyedHash
-from shared.embedded import ports
-from shared.embedded.envoy import EmbeddedEnvoy
 from shared.testing import wait_for
+from tests.bench.gateway import start_gateway
 from tests.bench.measure import quantile
 from tests.faults.platform import Platform, platform
 
@@ -253,7 +250,7 @@ async def measure(*, short: bool, say: Callable[[str], None] = lambda _: None) -
             people = await build(running, households, asked)
             built_s = time.monotonic() - started
             running.start("api")
-            envoy, port = await _gateway(running, Path(home))
+            envoy, port = await start_gateway(running, Path(home))
             try:
                 base = f"http://127.0.0.1:{port}"
                 async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=30) as client:
@@ -284,26 +281,6 @@ async def _measure_all(
             row = {"p50_ms": middle, "p99_ms": quantile(taken, 0.99), "ratio": middle / raw, "asked": float(len(taken))}
             figures[f"{name}, {clients} at once"] = row
     return figures
-
-
-async def _gateway(running: Platform, directory: Path) -> tuple[EmbeddedEnvoy, int]:
-    port, admin_port = ports.free_ports(2)
-    settings: dict[str, Any] = {
-        "listen_port": port,
-        "admin_port": admin_port,
-        "jwks_path": running.keys.jwks,
-        "issuer": "samaki-local",
-        "upstreams": dict.fromkeys(SERVICES, ("127.0.0.1", running.port)),
-        "docs_dir": await asyncio.to_thread(write_docs, directory / "docs", SERVICES),
-        "access_log_path": directory / "access.log",
-        "rate_limit_per_minute": 10_000_000,
-        "rate_limit_burst": 10_000_000,
-    }
-    config = directory / "envoy.yaml"
-    await asyncio.to_thread(config.write_text, render(GatewaySettings(**settings)))
-    envoy = EmbeddedEnvoy(config, admin_port=admin_port, log=directory / "envoy.log")
-    await asyncio.to_thread(envoy.start)
-    return envoy, port
 
 
 async def _answers(client: httpx.AsyncClient) -> bool:

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from services.eligibility.access import CycleRead, CycleWrite, ensure_national
-from services.eligibility.csv_text import csv_response
 from services.eligibility.cycles import comparison_sql, repository
 from services.eligibility.cycles.close_cycle import close_cycle
 from services.eligibility.cycles.compute_cycle import compute_cycle
@@ -40,6 +39,7 @@ from services.eligibility.programmes.errors import NoVersionInForce, ProgrammeUn
 from shared.errors import responses
 from shared.http import Router, SessionDep
 from shared.pagination import Page, Paging
+from shared.spreadsheet import csv_response
 
 router = Router(prefix="/eligibility/v1/cycles", tags=["cycles"])
 

@@ -9,7 +9,6 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.eligibility.access import EnrolmentRead, ProgrammeRead
-from services.eligibility.csv_text import csv_response
 from services.eligibility.left_behind import repository
 from services.eligibility.left_behind.repository import By, Kind
 from services.eligibility.left_behind.suppress import TOTAL, suppress
@@ -21,6 +20,7 @@ from shared.auth import Principal
 from shared.errors import FieldError, Forbidden, Invalid, responses
 from shared.http import ClockDep, Router, SessionDep
 from shared.pagination import Page, Paging
+from shared.spreadsheet import csv_response
 
 router = Router(prefix="/eligibility/v1/programmes/{code}/left-behind", tags=["left behind"])
 Place = Annotated[str, Query(pattern=r"^(\d{2}){0,2}$", description="Province or district; empty: the whole country.")]

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from services.eligibility.access import CycleRead, ProgrammeWrite, ensure_national
-from services.eligibility.csv_text import csv_response
 from services.eligibility.model import AnyRow
 from services.eligibility.paging import after_id
 from services.eligibility.programmes.errors import ProgrammeUnknown
@@ -30,6 +29,7 @@ from services.eligibility.rehearsal.schemas import (
 from shared.errors import responses
 from shared.http import ClockDep, Router, SessionDep
 from shared.pagination import Page, Paging
+from shared.spreadsheet import csv_response
 
 router = Router(prefix="/eligibility/v1", tags=["rehearsals"])
 Table = Literal["changes", "by_person", "months"]

@@ -84,6 +84,8 @@ _APPLY = text(
         SELECT i.beneficiary_id, i.rail, i.provider, i.number_encrypted, i.number_hash, i.holder_name_encrypted,
                i.holder_name_hash, i.purpose, 'active', i.village_code, :actor,
                CASE WHEN EXISTS (SELECT FROM account o WHERE o.beneficiary_id = i.beneficiary_id)
+                      OR EXISTS (SELECT FROM identity_member m JOIN identity_member s ON s.canonical_id = m.canonical_id
+                                 JOIN account o ON o.beneficiary_id = s.id WHERE m.id = i.beneficiary_id)
                     THEN CAST(:usable_from AS timestamptz) END
         FROM incoming i
         WHERE NOT EXISTS (SELECT FROM account a WHERE a.beneficiary_id = i.beneficiary_id AND a.purpose = i.purpose
@@ -106,10 +108,10 @@ _FLAG = text(
     SELECT r.import_id, r.line, 'account_number', 'shared_account',
            'This number serves more beneficiaries than allowed: none of them is put on a payment list.', 'warning'
     FROM account_import_row r
-    JOIN (SELECT number_hash FROM account
-          WHERE status = 'active'
-            AND number_hash IN (SELECT number_hash FROM account_import_row WHERE import_id = :import)
-          GROUP BY number_hash HAVING count(DISTINCT beneficiary_id) > :limit) AS shared
+    JOIN (SELECT a.number_hash FROM account a LEFT JOIN identity_member m ON m.id = a.beneficiary_id
+          WHERE a.status = 'active'
+            AND a.number_hash IN (SELECT number_hash FROM account_import_row WHERE import_id = :import)
+          GROUP BY a.number_hash HAVING count(DISTINCT COALESCE(m.canonical_id, a.beneficiary_id)) > :limit) AS shared
       ON shared.number_hash = r.number_hash
     WHERE r.import_id = :import
     ON CONFLICT DO NOTHING

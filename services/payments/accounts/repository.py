@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.accounts.model import NAME_CONTEXT, NUMBER_CONTEXT, AccountStatus, Payee, Sealed, Sealing
 from services.payments.accounts.tables import account, account_history
+from services.payments.identities.repository import same_as
+from services.payments.identities.tables import identity_member
 from services.payments.metadata import Record
 from shared.crypto import FieldCipher
 
@@ -40,10 +42,13 @@ _PAYEES = text(
 _CURRENT = text(
     """
     SELECT id, version, rail, provider, token, usable_from, confirmed_by, changed_by, validation FROM account
-    WHERE beneficiary_id = :beneficiary AND status = 'active' AND purpose IN (:programme, 'any')
-    ORDER BY purpose = 'any', preference LIMIT 1
+    WHERE beneficiary_id = ANY(CAST(:same AS uuid[])) AND status = 'active' AND purpose IN (:programme, 'any')
+    ORDER BY purpose = 'any', array_position(CAST(:same AS uuid[]), beneficiary_id), preference LIMIT 1
     """
 )
+
+_ONE = func.coalesce(identity_member.c.canonical_id, account.c.beneficiary_id)
+_ACCOUNTS_OF_ONE = account.outerjoin(identity_member, identity_member.c.id == account.c.beneficiary_id)
 
 
 async def payees(session: AsyncSession, attempt_ids: Sequence[UUID], cipher: FieldCipher) -> dict[UUID, Payee]:
@@ -69,8 +74,11 @@ async def account_by_id(session: AsyncSession, account_id: UUID, *, lock: bool =
 
 
 async def current_account(session: AsyncSession, beneficiary_id: UUID, programme_code: str) -> Record | None:
-    """The account a programme pays to now: its own purpose before `any`, then by preference."""
-    parameters = {"beneficiary": beneficiary_id, "programme": programme_code}
+    """The account a programme pays to now: its own purpose before `any`, then by preference.
+
+    Of a beneficiary whose records were merged: the surviving record's own, where it has one of that purpose.
+    """
+    parameters = {"same": await same_as(session, beneficiary_id), "programme": programme_code}
     return (await session.execute(_CURRENT, parameters)).one_or_none()
 
 
@@ -112,17 +120,21 @@ async def note(session: AsyncSession, account_id: UUID, **values: Any) -> Record
 
 
 async def has_account(session: AsyncSession, beneficiary_id: UUID) -> bool:
-    """Whether a beneficiary has, or ever had, an account."""
-    statement = select(account.c.id).where(account.c.beneficiary_id == beneficiary_id).limit(1)
+    """Whether a beneficiary has, or ever had, an account, under any of her records."""
+    same = await same_as(session, beneficiary_id)
+    statement = select(account.c.id).where(account.c.beneficiary_id.in_(same)).limit(1)
     return (await session.execute(statement)).first() is not None
 
 
 async def accounts_of(session: AsyncSession, beneficiary_id: UUID) -> Sequence[Record]:
-    """Every account of a beneficiary, the closed ones too, in the order in which they are paid to."""
+    """Every account of a beneficiary, under any of her records, the closed ones too, in the order in which they are
+    paid to."""
+    same = await same_as(session, beneficiary_id)
+    survives_first = account.c.beneficiary_id != same[0]
     statement = (
         select(account)
-        .where(account.c.beneficiary_id == beneficiary_id)
-        .order_by(account.c.status, account.c.purpose, account.c.preference, account.c.id)
+        .where(account.c.beneficiary_id.in_(same))
+        .order_by(account.c.status, account.c.purpose, survives_first, account.c.preference, account.c.id)
         .limit(200)
     )
     return (await session.execute(statement)).all()
@@ -140,9 +152,11 @@ async def history_of(session: AsyncSession, account_id: UUID) -> Sequence[Record
 
 
 async def count_sharing(session: AsyncSession, number_hash: bytes) -> int:
-    """How many beneficiaries are paid to this number."""
-    statement = select(func.count(func.distinct(account.c.beneficiary_id))).where(
-        account.c.number_hash == number_hash, account.c.status == AccountStatus.ACTIVE
+    """How many beneficiaries are paid to this number; records of one count once."""
+    statement = (
+        select(func.count(func.distinct(_ONE)))
+        .select_from(_ACCOUNTS_OF_ONE)
+        .where(account.c.number_hash == number_hash, account.c.status == AccountStatus.ACTIVE)
     )
     return (await session.execute(statement)).scalar_one()
 
@@ -151,9 +165,10 @@ async def overshared(session: AsyncSession, limit: int) -> Sequence[bytes]:
     """Hashes of the numbers that serve more than `limit` beneficiaries: one pass over the accounts."""
     statement = (
         select(account.c.number_hash)
+        .select_from(_ACCOUNTS_OF_ONE)
         .where(account.c.status == AccountStatus.ACTIVE)
         .group_by(account.c.number_hash)
-        .having(func.count(func.distinct(account.c.beneficiary_id)) > limit)
+        .having(func.count(func.distinct(_ONE)) > limit)
     )
     return [bytes(found) for found in await session.scalars(statement)]
 

@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.payments.entitlements.repository import holds_of_payment, village_of
 from services.payments.errors import PaymentNotFound
 from services.payments.explanations import repository
-from services.payments.explanations.model import Stage, conclude
+from services.payments.explanations.model import Stage, State, conclude
 from services.payments.fields import plain
-from services.payments.lists.model import ListStatus
+from services.payments.identities.repository import same_as
+from services.payments.lists.model import LineReason, ListStatus
 from services.payments.lists.repository import steps_of
 from services.payments.metadata import Record
 from services.payments.programmes.repository import programme_version_of
@@ -53,6 +54,8 @@ async def explain_nonpayment(
 ) -> Explanation:
     """Collect it, from what this service heard; nobody else is called. The look is recorded.
 
+    What is known of a retired record is told of the one that survives, whichever of the two is asked about.
+
     Args:
         period: the month, `YYYY-MM`.
 
@@ -60,10 +63,11 @@ async def explain_nonpayment(
         PaymentNotFound: nothing is known of the beneficiary, or not in the caller's area.
     """
     until = _last_day(period)
-    decided = await repository.decision_on(session, beneficiary, programme, until)
-    enrolled = await repository.enrolment_of(session, beneficiary, programme)
-    owed = await repository.entitlements_of(session, beneficiary, programme, period)
-    village = await village_of(session, beneficiary) or (decided.village_code if decided is not None else None)
+    same = await same_as(session, beneficiary)
+    decided = await repository.decision_on(session, same, programme, until)
+    enrolled = await repository.enrolment_of(session, same, programme)
+    owed = await repository.entitlements_of(session, same, programme, period)
+    village = await _village(session, same, decided)
     if village is None or not principal.covers(village):
         raise PaymentNotFound("Look at the id again, or ask an officer of that area.")
     known = owed[0] if owed else decided
@@ -71,17 +75,17 @@ async def explain_nonpayment(
     published = await programme_version_of(session, programme, version) if version is not None else None
     reference = next((row.beneficiary_reference for row in (*owed, decided, enrolled) if row is not None), "")
     stages = [
-        await _person(session, beneficiary, village, reference),
+        await _person(session, same, village, reference),
         _facts(principal, decided),
         _rules(decided, published),
         _enrolment(enrolled),
-        *await _way_of_money(session, beneficiary, programme, owed, published),
+        *await _way_of_money(session, same, programme, owed, published),
     ]
-    subjects = [beneficiary, *(row.payment_id for row in owed), *([decided.id] if decided is not None else [])]
+    subjects = [*same, *(row.payment_id for row in owed), *([decided.id] if decided is not None else [])]
     stages.append(await _case(session, principal, subjects))
     await audit.record(session, principal, "payment.explain", "beneficiary", str(beneficiary), {"period": period})
     return Explanation(
-        beneficiary_id=beneficiary,
+        beneficiary_id=same[0],
         beneficiary_reference=reference,
         programme_code=programme,
         programme_km=published.name_km if published is not None else programme,
@@ -97,9 +101,19 @@ def _last_day(period: str) -> date:
     return date(year, month, calendar.monthrange(year, month)[1])
 
 
-async def _person(session: AsyncSession, beneficiary: UUID, village: str, reference: str) -> Stage:
-    gone = await repository.gone(session, beneficiary)
-    detail = {"reference": reference, "village_code": village}
+async def _village(session: AsyncSession, same: Sequence[UUID], decided: Record | None) -> str | None:
+    """Where she lives: by the surviving record, else by what was decided, else by a retired one."""
+    village = await village_of(session, same[0])
+    if village is None and decided is not None:
+        return str(decided.village_code)
+    for retired in same[1:]:
+        village = village or await village_of(session, retired)
+    return village
+
+
+async def _person(session: AsyncSession, same: Sequence[UUID], village: str, reference: str) -> Stage:
+    gone = await repository.gone(session, same)
+    detail = {"reference": reference, "village_code": village, "merged_records": [str(retired) for retired in same[1:]]}
     return Stage("person", "problem", gone, detail) if gone else Stage("person", "ok", "known", detail)
 
 
@@ -146,12 +160,12 @@ def _enrolment(enrolled: Record | None) -> Stage:
 
 
 async def _way_of_money(
-    session: AsyncSession, beneficiary: UUID, programme: str, owed: Sequence[Record], published: Record | None
+    session: AsyncSession, same: Sequence[UUID], programme: str, owed: Sequence[Record], published: Record | None
 ) -> list[Stage]:
     """Entitlement, check, approval, batch and bank line of each component, as far as each has come."""
     if not owed:
         return [Stage("entitlement", "problem", "not_entitled")]
-    stopped = await repository.stopped(session, beneficiary, programme)
+    stopped = await repository.stopped(session, same, programme)
     components = {item["code"]: item for item in published.components} if published is not None else {}
     stages = []
     for row in owed:
@@ -213,7 +227,9 @@ def _check(line: Record) -> Stage:
         return Stage("check", "ok", "check_ready", detail)
     if line.status == "split":
         return Stage("check", "ok", "split", detail)
-    return Stage("check", "problem", line.reasons[0], detail | {"reasons": list(line.reasons)})
+    # Left out only because the other record is paid: that record's own stages say how far its money is.
+    state: State = "ok" if list(line.reasons) == [LineReason.MERGED_IDENTITY] else "problem"
+    return Stage("check", state, line.reasons[0], detail | {"reasons": list(line.reasons)})
 
 
 async def _approval(session: AsyncSession, line: Record, status: ListStatus) -> Stage:

@@ -15,22 +15,22 @@ from services.payments.metadata import Record
 _DECISION: Final = text(
     """
     SELECT * FROM decision
-    WHERE beneficiary_id = :beneficiary AND programme_code = :programme AND decided_on <= :until
-    ORDER BY decided_on DESC, version DESC, id DESC LIMIT 1
+    WHERE beneficiary_id = ANY(CAST(:same AS uuid[])) AND programme_code = :programme AND decided_on <= :until
+    ORDER BY array_position(CAST(:same AS uuid[]), beneficiary_id) > 1, decided_on DESC, version DESC, id DESC LIMIT 1
     """
 )
 _ENROLMENT: Final = text(
     """
-    SELECT * FROM enrolment WHERE beneficiary_id = :beneficiary AND programme_code = :programme
-    ORDER BY effective_on DESC, version DESC LIMIT 1
+    SELECT * FROM enrolment WHERE beneficiary_id = ANY(CAST(:same AS uuid[])) AND programme_code = :programme
+    ORDER BY array_position(CAST(:same AS uuid[]), beneficiary_id) > 1, effective_on DESC, version DESC LIMIT 1
     """
 )
 _ENTITLEMENTS: Final = text(
     """
     SELECT e.*, c.payment_window_from, c.payment_window_until
     FROM entitlement e LEFT JOIN cycle c ON c.id = e.cycle_id
-    WHERE e.beneficiary_id = :beneficiary AND e.programme_code = :programme AND e.period = :period
-    ORDER BY e.component, e.id LIMIT 50
+    WHERE e.beneficiary_id = ANY(CAST(:same AS uuid[])) AND e.programme_code = :programme AND e.period = :period
+    ORDER BY e.component, array_position(CAST(:same AS uuid[]), e.beneficiary_id) > 1, e.id LIMIT 50
     """
 )
 _LINES: Final = text(
@@ -58,7 +58,8 @@ _CASES: Final = text(
 _GONE: Final = text(
     """
     SELECT 'deceased' AS cause FROM death g
-    WHERE NOT g.withdrawn AND (g.person_id = :beneficiary OR (g.household_id = :beneficiary AND g.living_members = 0))
+    WHERE NOT g.withdrawn AND (g.person_id = ANY(CAST(:same AS uuid[]))
+        OR (g.household_id = :beneficiary AND g.living_members = 0))
     UNION ALL
     SELECT CASE cause WHEN 'deceased' THEN 'deceased' ELSE 'dissolved' END FROM dissolved_household
     WHERE household_id = :beneficiary LIMIT 1
@@ -67,25 +68,25 @@ _GONE: Final = text(
 _STOPPED: Final = text(
     """
     SELECT scope FROM emergency_stop WHERE released_at IS NULL AND ((scope = 'programme' AND target = :programme)
-        OR (scope = 'person' AND target = CAST(CAST(:beneficiary AS uuid) AS text))) ORDER BY scope LIMIT 1
+        OR (scope = 'person' AND target = ANY(CAST(:same AS text[])))) ORDER BY scope LIMIT 1
     """
 )
 
 
-async def decision_on(session: AsyncSession, beneficiary: UUID, programme: str, until: date) -> Record | None:
-    """The decision that held on a day."""
-    values = {"beneficiary": beneficiary, "programme": programme, "until": until}
+async def decision_on(session: AsyncSession, same: Sequence[UUID], programme: str, until: date) -> Record | None:
+    """The decision that held on a day. `same`: here and below, every id of the beneficiary, the surviving one first."""
+    values = {"same": list(same), "programme": programme, "until": until}
     return (await session.execute(_DECISION, values)).one_or_none()
 
 
-async def enrolment_of(session: AsyncSession, beneficiary: UUID, programme: str) -> Record | None:
+async def enrolment_of(session: AsyncSession, same: Sequence[UUID], programme: str) -> Record | None:
     """How she stands in the programme."""
-    return (await session.execute(_ENROLMENT, {"beneficiary": beneficiary, "programme": programme})).one_or_none()
+    return (await session.execute(_ENROLMENT, {"same": list(same), "programme": programme})).one_or_none()
 
 
-async def entitlements_of(session: AsyncSession, beneficiary: UUID, programme: str, period: str) -> Sequence[Record]:
+async def entitlements_of(session: AsyncSession, same: Sequence[UUID], programme: str, period: str) -> Sequence[Record]:
     """What is owed for a month, with the window of its payment."""
-    values = {"beneficiary": beneficiary, "programme": programme, "period": period}
+    values = {"same": list(same), "programme": programme, "period": period}
     return (await session.execute(_ENTITLEMENTS, values)).all()
 
 
@@ -104,13 +105,14 @@ async def cases_about(session: AsyncSession, subjects: Sequence[UUID]) -> Sequen
     return (await session.execute(_CASES, {"subjects": list(subjects)})).all()
 
 
-async def gone(session: AsyncSession, beneficiary: UUID) -> str | None:
-    """`deceased` or `dissolved`, when the beneficiary is no more."""
-    cause: str | None = await session.scalar(_GONE, {"beneficiary": beneficiary})
+async def gone(session: AsyncSession, same: Sequence[UUID]) -> str | None:
+    """`deceased` or `dissolved`, when the beneficiary is no more; a record that lives on in another is not gone."""
+    cause: str | None = await session.scalar(_GONE, {"same": list(same), "beneficiary": same[0]})
     return cause
 
 
-async def stopped(session: AsyncSession, beneficiary: UUID, programme: str) -> str | None:
+async def stopped(session: AsyncSession, same: Sequence[UUID], programme: str) -> str | None:
     """The scope of an emergency stop that concerns her."""
-    scope: str | None = await session.scalar(_STOPPED, {"beneficiary": beneficiary, "programme": programme})
+    values = {"same": [str(one) for one in same], "programme": programme}
+    scope: str | None = await session.scalar(_STOPPED, values)
     return scope

@@ -7,7 +7,10 @@ from typing import Final
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "known": ("យើងស្គាល់គ្រួសារ ឬបុគ្គលនេះ។", "The household or person is known here."),
     "unknown": ("យើងមិនទាន់មានព័ត៌មានអំពីអ្នកទេ។ សូមទៅសាលាឃុំ។", "Nothing is known of you here yet: ask at the commune."),
-    "deceased": ("យើងបានទទួលដំណឹងថាអ្នកទទួលបានទទួលមរណភាព។", "We were told that the beneficiary has died."),
+    "deceased": (
+        "យើងបានទទួលដំណឹងថា សាមីខ្លួនបានទទួលមរណភាពហើយ។ យើងសូមចូលរួមរំលែកទុក្ខ។ បើព័ត៌មាននេះមិនត្រឹមត្រូវ សូមប្រាប់សាលាឃុំ។",
+        "We were told that the beneficiary has died, and are sorry. If this is wrong, please tell the commune office.",
+    ),
     "dissolved": ("គ្រួសារនេះលែងមានក្នុងបញ្ជីទៀតហើយ។", "The household is no longer in the registry."),
     "facts_seen": ("ការសម្រេចបានពិនិត្យព័ត៌មានទាំងនេះ។", "The decision saw these facts."),
     "facts_withheld": ("តួនាទីរបស់អ្នកមិនអាចមើលព័ត៌មាននេះបានទេ។", "Your role does not show you the facts."),
@@ -36,6 +39,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "duplicate_account": ("លេខគណនីនេះប្រើដោយមនុស្សច្រើនពេក។", "Too many people use this account number."),
     "hold": ("ការបើកប្រាក់នេះត្រូវបានទុកសិន ដោយសារបណ្តឹង។", "This payment is on hold because of a case."),
     "already_paid": ("ប្រាក់សម្រាប់ខែនេះបានបើករួចហើយ។", "This month was paid already."),
+    "merged_identity": (
+        "អ្នកមានឈ្មោះពីរដងក្នុងបញ្ជី។ ប្រាក់នេះបើកតាមកំណត់ត្រាមួយទៀតរបស់អ្នក។",
+        "You were in the registry twice: this money is paid under your other record.",
+    ),
     "unconfirmed": ("អត្រាប្រាក់មិនទាន់បានបញ្ជាក់ទេ។", "The rate of this benefit is not confirmed yet."),
     "over_ceiling": ("ចំនួនទឹកប្រាក់លើសពីកម្រិតកំណត់។", "The amount is above the limit of one payment."),
     "sanctions": ("ការិយាល័យអនុលោមភាពត្រូវពិនិត្យជាមុនសិន។", "The compliance office must look at it first."),

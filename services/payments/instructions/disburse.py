@@ -1,4 +1,4 @@
-"""Turn the ready lines of an approved list into payments and first attempts: four statements for ten thousand."""
+"""Turn the ready lines of an approved list into payments and first attempts: two statements for ten thousand."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.identities.list_repository import overtaken_payments
 from services.payments.instructions.events import publish_instructed
+from services.payments.instructions.instruct_statement import INSTRUCT
 from services.payments.ledger.repository import movements, post
 from services.payments.metadata import Record
-from services.payments.recoveries.repository import book_deductions
+from shared.telemetry import current_traceparent
 
 FIRST = UUID(int=0)
 ACCOUNT_CHANGED = "account_changed"
@@ -34,64 +36,6 @@ _FIRST_CHUNK_END = text(
     ORDER BY payment_id DESC LIMIT 1
     """
 )
-# A person who is stopped waits like one whose payment is held: approved, her money reserved.
-_INSTRUCT = text(
-    """
-    WITH line AS MATERIALIZED (
-        SELECT l.*, a.token, f.fund_code, COALESCE(x.version, 0) AS told,
-               a.version IS DISTINCT FROM l.account_version OR a.status IS DISTINCT FROM 'active' AS changed,
-               EXISTS (SELECT FROM hold h WHERE h.payment_id = COALESCE(l.part_of, l.payment_id) AND NOT h.released
-                       AND (h.until IS NULL OR h.until >= :today))
-               OR EXISTS (SELECT FROM hold h WHERE h.payment_id = l.payment_id AND NOT h.released
-                          AND (h.until IS NULL OR h.until >= :today))
-               OR EXISTS (SELECT FROM emergency_stop s WHERE s.scope = 'person' AND s.released_at IS NULL
-                          AND s.target = CAST(l.beneficiary_id AS text)) AS held
-        FROM payment_list_line l
-        LEFT JOIN account a ON a.id = l.account_id
-        LEFT JOIN payment_exclusion x ON x.payment_id = l.payment_id
-        JOIN payment_list_fund f ON f.payment_list_id = l.payment_list_id
-            AND l.payment_id > f.after_payment AND l.payment_id <= f.until_payment
-        WHERE l.payment_list_id = :list AND l.status = 'ready' AND l.payment_id > :after AND l.payment_id <= :until
-          AND (NOT :first OR l.priority > 0)
-    ), paid AS (
-        INSERT INTO payment (id, entitlement_id, cycle_id, payment_list_id, programme_code, period, beneficiary_id,
-            beneficiary_reference, village_code, component, amount, currency, fund_code, status, attempt, version)
-        SELECT l.payment_id, l.entitlement_id, :cycle, l.payment_list_id, :programme, :period, l.beneficiary_id,
-               l.beneficiary_reference, l.village_code, l.component, l.amount, l.currency, l.fund_code,
-               CASE WHEN l.held THEN 'approved' WHEN l.changed THEN 'failed' ELSE 'instructed' END,
-               CASE WHEN l.held THEN 0 ELSE 1 END, l.told + 1
-        FROM line l ORDER BY l.payment_id
-        ON CONFLICT (id) DO UPDATE
-            SET status = excluded.status, attempt = 1, version = payment.version + 1, updated_at = now()
-            WHERE payment.status = 'approved' AND payment.payment_list_id = excluded.payment_list_id
-              AND excluded.status <> 'approved'
-        RETURNING id, status
-    ), stopped AS (
-        INSERT INTO unpaid_payment (payment_id, status, since)
-        SELECT id, status, :today FROM paid WHERE status = 'failed' ON CONFLICT DO NOTHING
-    ), deducted AS (
-        INSERT INTO claim_deduction (claim_id, payment_id, amount, period)
-        SELECT l.claim_id, l.payment_id, l.deduction, :period FROM paid p JOIN line l ON l.payment_id = p.id
-        WHERE p.status <> 'approved' AND l.claim_id IS NOT NULL
-        ON CONFLICT DO NOTHING
-    )
-    INSERT INTO payment_attempt (id, payment_id, attempt, rail, provider, account_id, account_version, end_to_end_id,
-                                 account_token, state, amount, currency, outcome_on, reason_code, reason,
-                                 outcome_source)
-    SELECT n.attempt_id, n.id, 1, n.rail, n.provider, n.account_id, n.account_version,
-           replace(CAST(n.attempt_id AS text), '-', ''), n.token, CASE WHEN n.stopped THEN 'failed' ELSE 'queued' END,
-           n.amount, n.currency, CASE WHEN n.stopped THEN CAST(:today AS date) END,
-           CASE WHEN n.stopped THEN 'account_changed' ELSE '' END,
-           CASE WHEN n.stopped THEN 'The account was changed after the list was built.' ELSE '' END,
-           CASE WHEN n.stopped THEN 'disbursement' ELSE '' END
-    FROM (SELECT p.id, p.status = 'failed' AS stopped, l.rail, l.provider, l.account_id, l.account_version, l.token,
-                 l.amount, l.currency, deterministic_uuid('attempt', CAST(p.id AS text), '1') AS attempt_id
-          FROM paid p JOIN line l ON l.payment_id = p.id
-          WHERE p.status <> 'approved') AS n
-    ORDER BY n.attempt_id
-    RETURNING id
-    """
-)
 _MOVE = movements(
     """
     SELECT a.id AS subject_id, CASE WHEN a.state = 'failed' THEN 'stop' ELSE 'instruct' END AS kind, 0 AS number,
@@ -107,7 +51,7 @@ _TOTALS = text(
            count(*) FILTER (WHERE status = 'approved') AS on_hold,
            count(*) FILTER (WHERE status = 'failed' AND EXISTS (
                SELECT FROM payment_attempt a WHERE a.payment_id = payment.id AND a.attempt = payment.attempt
-               AND a.reason_code = 'account_changed')) AS stopped
+               AND a.reason_code IN ('account_changed', 'merged_identity'))) AS stopped
     FROM payment WHERE payment_list_id = :list
     """
 )
@@ -129,7 +73,8 @@ async def instruct_chunk(
 
     A payment on hold, or of a stopped person, stays `approved`, its money reserved. One whose account changed since
     the list was built is not
-    redirected: it fails at once with `account_changed`, no rail sees it, and its money returns to the fund. The rest
+    redirected: it fails at once with `account_changed`, no rail sees it, and its money returns to the fund; so does one
+    that a merge of records overtook (`merged_identity`). The rest
     get attempt 1, queued; their money is in transit from here on.
 
     Args:
@@ -148,13 +93,11 @@ async def instruct_chunk(
         "after": after,
         "until": until,
         "today": today,
+        "traceparent": current_traceparent(),
+        "overtaken": await overtaken_payments(session, row.id, after, until),
     }
-    attempts = list((await session.scalars(_INSTRUCT, parameters)).all())
-    if attempts:
-        await post(session, _MOVE, {"attempts": attempts, "on": today})
-        await book_deductions(session, row.id, after, until, today)
-        await publish_instructed(session, attempts)
-    return len(attempts)
+    result = await session.execute(INSTRUCT, parameters)
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 async def queue_attempt(session: AsyncSession, attempt_id: UUID, today: date) -> None:

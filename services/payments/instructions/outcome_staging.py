@@ -44,26 +44,20 @@ _OPEN: Final = (
         """
     ),
     text("TRUNCATE outcome_step, outcome_verdict"),
-    text("ANALYZE offered_outcome"),
+    text("ANALYZE offered_outcome (attempt_id)"),
 )
-_LOCK: Final = text(
-    """
-    SELECT count(*) FROM (
-        SELECT a.id FROM payment_attempt a WHERE a.id IN (SELECT attempt_id FROM offered_outcome)
-        ORDER BY a.id FOR NO KEY UPDATE) AS locked
-    """
-)
-
-
 _JUDGE: Final = text(
     """
-    WITH once AS (
+    WITH locked AS MATERIALIZED (
+        SELECT a.id, a.state FROM payment_attempt a WHERE a.id IN (SELECT attempt_id FROM offered_outcome)
+        ORDER BY a.id FOR NO KEY UPDATE
+    ), once AS (
         SELECT o.*, count(*) OVER (PARTITION BY o.attempt_id) AS times FROM offered_outcome o
     ), judged AS MATERIALIZED (
         SELECT o.*, COALESCE(a.state, 'missing') AS present,
                CASE WHEN o.times > 1 THEN 'several' ELSE COALESCE(r.verdict, 'contradiction') END AS verdict,
                r.path
-        FROM once o LEFT JOIN payment_attempt a ON a.id = o.attempt_id
+        FROM once o LEFT JOIN locked a ON a.id = o.attempt_id
         LEFT JOIN outcome_rule r ON r.state = a.state AND r.kind = o.kind
     ), told AS (
         INSERT INTO outcome_verdict SELECT position, attempt_id, present, verdict FROM judged
@@ -77,7 +71,9 @@ _JUDGE: Final = text(
     WHERE j.verdict = 'step'
     """
 )
-"""Verdicts of attempts told of once, by the table `outcome_rule`; `several` for the others."""
+"""Verdicts of attempts told of once, by the table `outcome_rule`; `several` for the others. The state judged by is that
+of the lock: the newest one, whoever changed it while this waited.
+"""
 _SEVERAL: Final = text(
     """
     SELECT o.*, v.present FROM offered_outcome o JOIN outcome_verdict v ON v.position = o.position
@@ -96,7 +92,7 @@ _REFUSED: Final = text(
     WHERE v.verdict = 'contradiction' ORDER BY o.position
     """
 )
-_SEEN: Final = text("ANALYZE outcome_step, outcome_verdict")
+_SEEN: Final = text("ANALYZE outcome_step (attempt_id, state, last), outcome_verdict (position, verdict)")
 _EMPTY: Final = text("TRUNCATE offered_outcome, outcome_step, outcome_verdict")
 
 
@@ -139,7 +135,6 @@ async def lock_and_judge(session: AsyncSession) -> None:
     """Lock the attempts offered, in id order; write the steps of those told of once."""
     for statement in _OPEN:
         await session.execute(statement)
-    await session.execute(_LOCK)
     await session.execute(_JUDGE)
     await session.execute(_SEEN)
 

@@ -8,15 +8,16 @@ updates return feeds the ledger and the outbox.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
     JSON,
     Boolean,
-    ColumnElement,
     Date,
     Integer,
+    ScalarSelect,
     Text,
     and_,
     bindparam,
@@ -89,7 +90,7 @@ STAGED_STEPS: Final = text("SELECT * FROM outcome_step").columns(**STEP_COLUMNS)
 
 
 def shared_fields(source: Any, attempt: Any) -> list[Any]:
-    """Names and values of the fields that all payment events have, for json_build_object; `version` not among them."""
+    """Names and values of the fields that all payment events have, in turn; `version` not among them."""
     pairs: list[Any] = ["payment_id", source.c.id]
     for name in PAYMENT_FIELDS:
         pairs += [name, source.c[name]]
@@ -97,6 +98,16 @@ def shared_fields(source: Any, attempt: Any) -> list[Any]:
     pairs += ["attempt", attempt.c.attempt, "rail", attempt.c.rail, "account_token", attempt.c.account_token]
     pairs += ["agent_code", attempt.c.agent_code]
     return pairs
+
+
+def document(*pairs: Any, of: Sequence[CTE]) -> ScalarSelect[Any]:
+    """An event's data: a JSON object of these names and values, in turn, from the row of the tables `of`.
+
+    By row_to_json, which takes half the time of json_build_object: it looks up no type by name for each value.
+    """
+    named = (value.label(name) for name, value in zip(pairs[::2], pairs[1::2], strict=True))
+    fields = select(*named).correlate(*of).lateral("event")
+    return select(func.row_to_json(fields.table_valued(), type_=JSON)).select_from(fields).scalar_subquery()
 
 
 def write_outcomes(steps: Any) -> Insert:
@@ -200,15 +211,12 @@ def _mark_unpaid(told: CTE, paid: CTE) -> CTE:
 
 def _publish(told: CTE, paid: CTE) -> Insert:
     version = paid.c.version - told.c.total + told.c.number
-    common = ["version", version, *shared_fields(paid, paid)]
-
-    def document(*own: Any) -> ColumnElement[Any]:
-        return func.json_build_object(*common, *own, type_=JSON)
+    common, of = ["version", version, *shared_fields(paid, paid)], (told, paid)
 
     data = case(
-        (told.c.state == AttemptState.SETTLED.value, document("settled_on", told.c.day)),
-        (told.c.state == AttemptState.EXPIRED.value, document("expired_on", told.c.day)),
-        else_=document("reason_code", told.c.reason_code, "reason", told.c.reason),
+        (told.c.state == AttemptState.SETTLED.value, document(*common, "settled_on", told.c.day, of=of)),
+        (told.c.state == AttemptState.EXPIRED.value, document(*common, "expired_on", told.c.day, of=of)),
+        else_=document(*common, "reason_code", told.c.reason_code, "reason", told.c.reason, of=of),
     )
     type_ = case({state.value: name for state, name in _TYPES.items()}, value=told.c.state)
     rows = (

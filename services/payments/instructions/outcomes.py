@@ -21,6 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.payments.instructions import outcome_staging, repository
 from services.payments.instructions.model import AttemptState, Contradiction, Outcome, Step, fold
 from services.payments.instructions.outcome_statements import WRITE_FROM_ARRAYS, WRITE_STAGED
+from services.payments.recoveries.deductions import follow_outcomes, follow_staged_outcomes
+from services.payments.statistics import expect_chunk
 from shared.telemetry import current_traceparent
 
 __all__ = ["Applied", "Contradiction", "Outcome", "apply_outcomes", "apply_staged_outcomes", "stage_outcomes"]
@@ -65,6 +67,7 @@ async def apply_outcomes(session: AsyncSession, outcomes: Sequence[Outcome]) -> 
     if folded.steps:
         arrays = _arrays(folded.steps)
         await session.execute(WRITE_FROM_ARRAYS, arrays | {"traceparent": current_traceparent()})
+        await follow_outcomes(session, arrays["attempt_id"])
     applied = len(outcomes) - folded.unchanged - len(folded.contradictions)
     return Applied(applied, folded.unchanged, list(folded.contradictions))
 
@@ -78,12 +81,14 @@ async def apply_staged_outcomes(session: AsyncSession) -> Applied:
     Returns:
         counts, and the contradictions with the outcome as it was staged.
     """
+    await expect_chunk(session)
     await outcome_staging.lock_and_judge(session)
     repeated = await outcome_staging.repeated_outcomes(session)
     folded = fold({attempt: AttemptState(state) for attempt, state in repeated.states.items()}, repeated.outcomes)
     if folded.steps:
         await outcome_staging.add_steps(session, _arrays(folded.steps))
     await session.execute(WRITE_STAGED, {"traceparent": current_traceparent()})
+    await follow_staged_outcomes(session)
     judged = await outcome_staging.close(session)
     contradictions = [*judged.contradictions, *folded.contradictions]
     several = len(repeated.outcomes) - folded.unchanged - len(folded.contradictions)

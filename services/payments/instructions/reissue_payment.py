@@ -20,6 +20,7 @@ from services.payments.errors import (
     SamePerson,
 )
 from services.payments.funds.reserve import ensure_available
+from services.payments.identities.repository import paid_as_another
 from services.payments.instructions import repository
 from services.payments.instructions.disburse import queue_attempt
 from services.payments.instructions.model import REISSUABLE, attempt_id
@@ -63,6 +64,11 @@ async def reissue_payment(
             payment_status=payment.status,
         )
     await _ensure_free(session, payment, now)
+    twin = await paid_as_another(session, payment)
+    if twin is not None:
+        raise NotReissuable(
+            "The same benefit is paid, or on its way, under another record of this beneficiary.", payment_id=str(twin)
+        )
     account = await _choose_account(session, principal, payment, same_account=same_account, now=now)
     for asked_by in await repository.remedies_asked_by(session, payment_id):
         if asked_by == principal.subject:

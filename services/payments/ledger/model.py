@@ -14,7 +14,7 @@ construction:
                                                           <--------return------------'
     employer: contributions --expect--> receivable        |
               unallocated   --receive---------------------'      unallocated <-> receivable: allocate
-    over-paid: paid --claim--> claims --recover--> available     (or --deduct--> paid: kept back from a benefit)
+    over-paid: paid --claim--> claims --recover--> available     (or <--(un)deduct--> paid: kept back of a benefit)
     the bank's own doing: clearing <-> suspense, until a person explains it: adopt, charge
 
 `in_transit` is the beneficiary payable: instructed, and the rail has not said the last word. At any instant, per fund:
@@ -116,6 +116,7 @@ class MovementKind(StrEnum):
     WAIVE = "waive"
     RECOVER = "recover"
     DEDUCT = "deduct"
+    UNDEDUCT = "undeduct"
     EXCHANGE_OUT = "exchange_out"
     EXCHANGE_IN = "exchange_in"
     SUSPEND_OUT = "suspend_out"
@@ -159,6 +160,7 @@ MOVEMENTS: dict[MovementKind, Sides] = {
     _K.WAIVE: Sides(_T.PAID, _T.CLAIMS),
     _K.RECOVER: Sides(_T.AVAILABLE, _T.CLAIMS),
     _K.DEDUCT: Sides(_T.PAID, _T.CLAIMS),
+    _K.UNDEDUCT: Sides(_T.CLAIMS, _T.PAID),
     _K.EXCHANGE_OUT: Sides(_T.EXCHANGE, _T.AVAILABLE),
     _K.EXCHANGE_IN: Sides(_T.AVAILABLE, _T.EXCHANGE),
     _K.SUSPEND_OUT: Sides(_T.SUSPENSE, _T.CLEARING),

@@ -1,7 +1,7 @@
 """The job that builds a list: meet the control totals, write and check the lines, hash them.
 
-Chunks commit one by one and a line is written once: a job that died goes on where it was. The same entitlements,
-accounts and holds give the same list and the same hash.
+Chunks commit one by one, in the order of their payments, while the job is held: one that died goes on after the last
+line written. The same entitlements, accounts and holds give the same list and the same hash.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from services.payments.lists import line_repository, repository
 from services.payments.lists.model import ListStatus, Total, TotalKey, approvals_needed, compare_totals
 from services.payments.lists.start_list import JOB
 from services.payments.metadata import Record
-from services.payments.statistics import Bulk, refresh
+from services.payments.statistics import Bulk, expect_chunk, refresh
 from shared.jobs import JobFailed, JobKind, JobRun
 
 _SHOWN_DIFFERENCES = 20
@@ -98,13 +98,14 @@ async def _write_lines(run: JobRun, row: Record, cycle: Any) -> None:
     async with run.context.database.session() as session:
         await refresh(session, Bulk.BUILD)
         shared = await overshared(session, settings.account_beneficiary_limit)
-    after, done = repository.FIRST, 0
+        after, done = await repository.written_so_far(session, row.id)
     while True:
         async with run.context.database.session() as session:
             await run.still_mine(session)
             until = await repository.chunk_end(session, row.cycle_id, after, settings.chunk_size)
             if until is None:
                 return
+            await expect_chunk(session)
             await line_repository.build_lines(session, row, after, until, shared=shared, ceiling=ceiling, now=now)
         after = until
         done = min(done + settings.chunk_size, cycle.count)

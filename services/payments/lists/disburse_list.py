@@ -15,7 +15,7 @@ from services.payments.lists import repository
 from services.payments.lists.model import Action, ListStatus
 from services.payments.lists.steps import begin_step
 from services.payments.rails.wiring import FORM
-from services.payments.statistics import Bulk, refresh
+from services.payments.statistics import Bulk, expect_chunk, refresh
 from shared import audit
 from shared.auth import Principal
 from shared.jobs import JobFailed, JobKind, JobRun, enqueue
@@ -59,29 +59,28 @@ async def run_disbursement(run: JobRun) -> dict[str, Any]:
     if row.status == ListStatus.DISBURSING:
         if stored != row.content_hash:
             raise JobFailed("content_changed", "The lines are not those that were approved: nothing was paid.")
+        async with run.context.database.session() as session:
+            await refresh(session, Bulk.DISBURSE)
         await _instruct(run, row, first=True)
         await _instruct(run, row, first=False)
     return await _finish(run, row)
 
 
 async def _instruct(run: JobRun, row: Any, *, first: bool) -> None:
-    after, done, chunks = FIRST, 0, 0
+    after, done = FIRST, 0
     today, size = run.context.clock.today(), run.context.settings.chunk_size
     while True:
         async with run.context.database.session() as session:
             await run.still_mine(session)
             if await stops.stops_list(session, row.id):
                 raise JobFailed("emergency_stopped", "A stop was placed: lift it and disburse the rest.")
-            if (
-                not first and chunks & (chunks - 1) == 0
-            ):  # before chunks 1, 2, 3, 5, 9 ...: the tables double in between
-                await refresh(session, Bulk.DISBURSE)
             until = await chunk_end(session, row.id, after, size, first=first)
             if until is None:
                 return
+            await expect_chunk(session)
             await instruct_chunk(session, row, after, until, today, first)
             await enqueue(session, FORM, {}, key=FORM)
-        after, chunks = until, chunks + 1
+        after = until
         done = min(done + size, row.ready_count)
         await run.progress(done, row.ready_count, "payments instructed")
 

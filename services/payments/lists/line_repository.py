@@ -13,38 +13,37 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.identities.list_repository import judge_merged
 from services.payments.lists.model import EXPLAINED, LineReason, part_id
 from services.payments.metadata import Record
+from services.payments.recoveries.deductions import cap_deductions
 from shared.contracts.payments import PAYMENTS, PaymentExcluded
 from shared.telemetry import current_traceparent
 
-# The order of the reasons is that of model.LineReason: the first is the one that is published.
+# The order of the reasons is that of model.LineReason: the first is the one that is published. OFFSET 0 keeps the
+# planner from folding `found` into the SELECT list, where every mention of its columns would run all the checks again.
 _BUILD: Final = text(
     """
     INSERT INTO payment_list_line (payment_list_id, payment_id, entitlement_id, beneficiary_id, beneficiary_reference,
         village_code, component, amount, deduction, claim_id, currency, account_id, account_version, rail, provider,
         status, reasons)
-    SELECT :list, e.payment_id, e.id, e.beneficiary_id, e.beneficiary_reference, e.village_code, e.component,
-           e.amount - CASE WHEN cardinality(found.reasons) = 0 THEN d.deduction ELSE 0 END,
-           CASE WHEN cardinality(found.reasons) = 0 THEN d.deduction ELSE 0 END,
-           CASE WHEN cardinality(found.reasons) = 0 AND d.deduction > 0 THEN k.id END,
-           e.currency, a.id, a.version, a.rail, a.provider,
-           CASE WHEN cardinality(found.reasons) = 0 THEN 'ready' ELSE 'excluded' END, found.reasons
-    FROM entitlement e
-    JOIN cycle c ON c.id = e.cycle_id
-    LEFT JOIN LATERAL (
-        SELECT o.id, o.version, o.rail, o.provider, o.number_hash, o.usable_from, o.confirmed_by, o.validation,
-               o.holder_name_hash
-        FROM account o
-        WHERE o.beneficiary_id = e.beneficiary_id AND o.status = 'active' AND o.purpose IN (e.programme_code, 'any')
-        ORDER BY o.purpose = 'any', o.preference LIMIT 1) AS a ON true
-    LEFT JOIN claim k ON k.beneficiary_id = e.beneficiary_id AND k.currency = e.currency AND k.status = 'open'
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN k.id IS NULL THEN 0 ELSE GREATEST(0, LEAST(k.amount - k.recovered,
-            trunc(e.amount * k.monthly_cap_percent / 100, CASE WHEN e.currency IN ('KHR', 'VND') THEN 0 ELSE 2 END)
-            - (SELECT COALESCE(sum(x.amount), 0) FROM claim_deduction x
-               WHERE x.claim_id = k.id AND x.period = e.period))) END AS deduction) AS d
-    CROSS JOIN LATERAL (SELECT array_remove(ARRAY[
+    SELECT :list, f.payment_id, f.id, f.beneficiary_id, f.beneficiary_reference, f.village_code, f.component,
+           CASE WHEN f.kept_back THEN f.amount - f.deduction ELSE f.amount END,
+           CASE WHEN f.kept_back THEN f.deduction ELSE 0 END, CASE WHEN f.kept_back THEN f.claim_id END,
+           f.currency, f.account_id, f.account_version, f.rail, f.provider,
+           CASE WHEN f.ready THEN 'ready' ELSE 'excluded' END, f.reasons
+    FROM (
+        SELECT found.*, cardinality(found.reasons) = 0 AS ready,
+               cardinality(found.reasons) = 0 AND found.deduction > 0 AS kept_back
+        FROM (
+            SELECT e.payment_id, e.id, e.beneficiary_id, e.beneficiary_reference, e.village_code, e.component, e.amount,
+                   e.currency, a.id AS account_id, a.version AS account_version, a.rail, a.provider, k.id AS claim_id,
+                   CASE WHEN k.id IS NULL THEN 0 ELSE GREATEST(0, LEAST(k.amount - k.recovered,
+                       trunc(e.amount * k.monthly_cap_percent / 100,
+                             CASE WHEN e.currency IN ('KHR', 'VND') THEN 0 ELSE 2 END)
+                       - (SELECT COALESCE(sum(x.amount), 0) FROM claim_deduction x
+                          WHERE x.claim_id = k.id AND x.period = e.period))) END AS deduction,
+                   array_remove(ARRAY[
         CASE WHEN e.revoked_cause IS NOT NULL THEN 'revoked' END,
         CASE WHEN EXISTS (SELECT FROM death g WHERE g.person_id = e.beneficiary_id AND NOT g.withdrawn)
                OR EXISTS (SELECT FROM death g WHERE g.household_id = e.beneficiary_id AND NOT g.withdrawn
@@ -73,9 +72,19 @@ _BUILD: Final = text(
         CASE WHEN a.usable_from > :now AND a.confirmed_by IS NULL THEN 'account_changed' END,
         CASE WHEN a.validation IN ('mismatched', 'not_found') THEN 'account_invalid' END,
         CASE WHEN a.number_hash IN (SELECT unnest(CAST(:shared AS bytea[]))) THEN 'duplicate_account' END
-        ], NULL) AS reasons) AS found
-    WHERE e.cycle_id = :cycle AND e.payment_id > :after AND e.payment_id <= :until
-    ON CONFLICT DO NOTHING
+        ], NULL) AS reasons
+            FROM entitlement e
+            JOIN cycle c ON c.id = e.cycle_id
+            LEFT JOIN LATERAL (
+                SELECT o.id, o.version, o.rail, o.provider, o.number_hash, o.usable_from, o.confirmed_by, o.validation,
+                       o.holder_name_hash
+                FROM account o
+                WHERE o.beneficiary_id = e.beneficiary_id AND o.status = 'active'
+                  AND o.purpose IN (e.programme_code, 'any')
+                ORDER BY o.purpose = 'any', o.preference LIMIT 1) AS a ON true
+            LEFT JOIN claim k ON k.beneficiary_id = e.beneficiary_id AND k.currency = e.currency AND k.status = 'open'
+            WHERE e.cycle_id = :cycle AND e.payment_id > :after AND e.payment_id <= :until
+            ORDER BY e.payment_id OFFSET 0) AS found) AS f
     """
 )
 _EXCLUDE: Final = text(
@@ -196,6 +205,8 @@ async def build_lines(
             "now": now,
         },
     )
+    await judge_merged(session, row, after, until, shared=shared, now=now)
+    await cap_deductions(session, row.id, after, until)
     await publish_exclusions(session, row.id, after, until)
 
 

@@ -79,6 +79,7 @@ class LineReason(StrEnum):
     STOPPED = "stopped"
     HOLD = "hold"
     ALREADY_PAID = "already_paid"
+    MERGED_IDENTITY = "merged_identity"
     CONTROL = "control"
     UNCONFIRMED = "unconfirmed"
     AMOUNT_ZERO = "amount_zero"
@@ -99,6 +100,7 @@ EXPLAINED: Mapping[LineReason, str] = {
     LineReason.STOPPED: "An emergency stop of this beneficiary is in force.",
     LineReason.HOLD: "A hold on this payment is in force.",
     LineReason.ALREADY_PAID: "This component was already paid or is being paid for this period.",
+    LineReason.MERGED_IDENTITY: "It is paid under the other record of the same beneficiary: the two were one.",
     LineReason.CONTROL: "The lines of the entitlement do not add up, or it does not fit its cycle.",
     LineReason.UNCONFIRMED: "A rate in the amount awaits confirmation by the programme.",
     LineReason.AMOUNT_ZERO: "Nothing is owed for this component.",

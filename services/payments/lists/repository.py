@@ -35,6 +35,13 @@ _CHUNK_END = text(
     ORDER BY payment_id DESC LIMIT 1
     """
 )
+_WRITTEN = text(
+    """
+    SELECT (SELECT payment_id FROM payment_list_line WHERE payment_list_id = :list
+            ORDER BY payment_id DESC LIMIT 1) AS last,
+           (SELECT count(*) FROM payment_list_line WHERE payment_list_id = :list) AS written
+    """
+)
 _HASH = text(
     """
     SELECT encode(sha256(COALESCE(string_agg(sha256(convert_to(concat_ws('|', payment_id, entitlement_id,
@@ -117,6 +124,12 @@ async def chunk_end(session: AsyncSession, cycle_id: UUID, after: UUID, size: in
     parameters = {"cycle": cycle_id, "after": after, "size": size}
     last: UUID | None = await session.scalar(_CHUNK_END, parameters)
     return last
+
+
+async def written_so_far(session: AsyncSession, list_id: UUID) -> tuple[UUID, int]:
+    """The last payment whose line is written (`FIRST`: none), and how many lines are."""
+    row = (await session.execute(_WRITTEN, {"list": list_id})).one()
+    return row.last or FIRST, row.written
 
 
 async def hash_of(session: AsyncSession, list_id: UUID) -> str:

@@ -17,29 +17,6 @@ from services.payments.metadata import Record
 from services.payments.recoveries.tables import claim, claim_receipt
 from shared.auth import Principal, in_area
 
-_DEDUCTIONS = movements(
-    """
-    SELECT d.payment_id AS subject_id, 'deduct' AS kind, 0 AS number, CAST(:on AS date) AS effective_on, k.fund_code,
-           k.programme_code, k.rail, '' AS party, d.amount, k.currency
-    FROM claim_deduction d JOIN claim k ON k.id = d.claim_id
-    JOIN payment_list_line l ON l.payment_id = d.payment_id AND l.payment_list_id = :list
-    WHERE d.payment_id > :after AND d.payment_id <= :until AND NOT d.booked
-    """
-)
-_BOOKED = text(
-    """
-    WITH kept AS (
-        UPDATE claim_deduction d SET booked = true
-        FROM payment_list_line l
-        WHERE l.payment_id = d.payment_id AND l.payment_list_id = :list AND d.payment_id > :after
-          AND d.payment_id <= :until AND NOT d.booked
-        RETURNING d.claim_id, d.amount
-    )
-    UPDATE claim k SET recovered = k.recovered + s.amount, version = k.version + 1,
-        status = CASE WHEN k.recovered + k.waived + s.amount >= k.amount THEN 'closed' ELSE k.status END
-    FROM (SELECT claim_id, sum(amount) AS amount FROM kept GROUP BY claim_id) AS s WHERE k.id = s.claim_id
-    """
-)
 _MOVE = movements(
     """
     SELECT CAST(:subject AS uuid) AS subject_id, CAST(:kind AS text) AS kind, CAST(:number AS integer) AS number,
@@ -49,13 +26,6 @@ _MOVE = movements(
     """
 )
 _CLAIMED = text("SELECT COALESCE(sum(amount), 0) FROM claim WHERE payment_id = :payment AND status <> 'refused'")
-
-
-async def book_deductions(session: AsyncSession, list_id: UUID, after: UUID, until: UUID, today: date) -> None:
-    """Book what a disbursed chunk keeps back: the benefit counts as paid, the claim is smaller by it."""
-    values = {"list": list_id, "after": after, "until": until}
-    if await post(session, _DEDUCTIONS, values | {"on": today}):
-        await session.execute(_BOOKED, values)
 
 
 async def claimed_of(session: AsyncSession, payment_id: UUID) -> Decimal:

@@ -16,6 +16,7 @@ from services.payments.instructions import repository as payments
 from services.payments.ledger.model import MovementKind
 from services.payments.metadata import Record
 from services.payments.recoveries import repository
+from services.payments.recoveries.deductions import open_next_claims, spoken_for
 from shared import audit
 from shared.auth import Principal
 from shared.etag import check_version
@@ -82,12 +83,16 @@ async def receive_repayment(
     row = await _locked(session, principal, claim_id, version, "open")
     exact = checked(amount, row.currency, "amount")
     outstanding = row.amount - row.recovered - row.waived
-    if exact > outstanding:
-        raise ClaimState(f"Only {plain(outstanding)} is outstanding.")
+    kept = await spoken_for(session, claim_id)
+    if exact > outstanding - kept:
+        raise ClaimState(
+            f"{plain(outstanding)} is outstanding, of which {plain(kept)} is kept back of payments under way."
+        )
     receipt = await repository.add_receipt(session, claim_id, exact, document, principal.subject)
     await repository.move_claim(session, claim_id, MovementKind.RECOVER, receipt.id, exact, today)
     status = "closed" if exact == outstanding else "open"
     changed = await repository.change_claim(session, claim_id, recovered=row.recovered + exact, status=status)
+    await open_next_claims(session)
     detail = {"receipt": str(receipt.id), "amount": plain(exact), "document": document}
     await audit.record(session, principal, "claim.repay", "claim", str(claim_id), detail)
     return changed
@@ -98,15 +103,21 @@ async def waive_claim(
 ) -> Record:
     """Give up what is outstanding (hardship, or the payment was right after all). Not by who proposed it.
 
+    What is kept back of payments under way still counts towards the claim when they settle.
+
     Raises:
-        ClaimNotFound, PreconditionFailed, ClaimState, SamePerson.
+        ClaimNotFound, PreconditionFailed, SamePerson.
+        ClaimState: not open, or all that is outstanding is kept back of payments under way.
     """
     row = await _locked(session, principal, claim_id, version, "open")
     if row.created_by == principal.subject:
         raise SamePerson("You proposed this claim: somebody else must waive it.")
-    left = row.amount - row.recovered - row.waived
+    left = row.amount - row.recovered - row.waived - await spoken_for(session, claim_id)
+    if left <= 0:
+        raise ClaimState("All that is outstanding is kept back of payments under way: wait for their outcome.")
     await repository.move_claim(session, claim_id, MovementKind.WAIVE, claim_id, left, today)
     changed = await repository.change_claim(session, claim_id, waived=row.waived + left, status="waived")
+    await open_next_claims(session)
     await audit.record(
         session, principal, "claim.waive", "claim", str(claim_id), {"waived": plain(left), "reason": reason}
     )

@@ -29,7 +29,8 @@ claim = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("version", Integer, nullable=False, server_default=text("1")),
 )
-"""`status`: proposed, open, closed or waived. Outstanding is amount - recovered - waived."""
+"""`status`: proposed, open, closed, waived, or queued (open again, behind another of the same beneficiary).
+Outstanding is amount - recovered - waived."""
 
 claim_receipt = Table(
     "claim_receipt",

@@ -73,6 +73,89 @@ async def test_contributions_are_expected_received_allocated_and_refunded(make_s
     assert (await office.self_check())["differences"] == 0
 
 
+async def told(office: Office, kind: str, *, after: UUID | None = None) -> None:
+    """The rail's word on every attempt that is sent, but for one that was told of before."""
+    attempts = [attempt for attempt in await office.send() if attempt.id != after]
+    async with office.service.database.session() as session:
+        applied = await apply_outcomes(
+            session, [Outcome(attempt.id, kind, TODAY, "camt.054", "M") for attempt in attempts]
+        )
+    assert not applied.contradictions
+
+
+async def claimed(office: Office, cycle: Cycle, amount: str) -> str:
+    """A confirmed claim on a settled first payment; its path."""
+    body = {"payment_id": str(cycle.payment()), "amount": amount, "reason": "a child counted twice"}
+    claim = await office.post("/claims", office.maker, body, 201)
+    path = f"/claims/{claim.json()['id']}"
+    await office.post(f"{path}:confirm", office.checker, None, 200, **{"If-Match": claim.headers["ETag"]})
+    return path
+
+
+async def test_what_is_kept_back_counts_only_when_the_payment_settles_and_no_more_when_it_comes_back(
+    make_service: MakeService,
+) -> None:
+    office = Office(await make_service(CORE, **SETTINGS))
+    person = uuid4()
+    first = Cycle([Grant(person, amount=Decimal(100_000))])
+    await office.pay(first)
+    await told(office, "settled")
+    path = await claimed(office, first, "20000")
+
+    async def stands() -> tuple[str, str, int]:
+        found = await office.get(path)
+        assert (await office.self_check())["items"] == []
+        return found["recovered"], found["status"], int((await office.balances())["claims"])
+
+    (before,) = await office.attempts()
+    second = Cycle([Grant(person, amount=Decimal(100_000))], period="2020-08")
+    await office.service.deliver(*second.entitlements(), second.closed(period="2020-08"))
+    built = await office.build(second)
+    assert (built["ready_amount"], built["deducted_amount"]) == ("80000", "20000")
+    await office.approve(built)
+    await office.disburse(built)
+    assert await stands() == ("0", "open", 20_000)
+    await told(office, "failed", after=before.id)
+    assert await stands() == ("0", "open", 20_000)
+    again = f"/payments/{second.payment()}:reissue"
+    await office.post(again, office.maker, {"same_account": True, "reason": "the bank mended it"}, 200)
+    late = [attempt.id for attempt in await office.send() if attempt.attempt == 2]
+    async with office.service.database.session() as session:
+        await apply_outcomes(session, [Outcome(late[0], "settled", TODAY, "camt.054", "M")])
+    assert await stands() == ("20000", "closed", 0)
+    async with office.service.database.session() as session:
+        await apply_outcomes(session, [Outcome(late[0], "returned", TODAY, "camt.054", "M2", "AC04", "closed")])
+    assert await stands() == ("0", "open", 20_000)
+    await office.post(again, office.maker, {"same_account": True, "reason": "the bank mended it"}, 200)
+    late = [attempt.id for attempt in await office.send() if attempt.attempt == 3]
+    async with office.service.database.session() as session:
+        await apply_outcomes(session, [Outcome(late[0], "settled", TODAY, "camt.054", "M3")])
+    assert await stands() == ("20000", "closed", 0)
+
+
+async def test_several_components_together_keep_back_no_more_than_is_left_of_the_claim(
+    make_service: MakeService,
+) -> None:
+    office = Office(await make_service(CORE, **SETTINGS))
+    person = uuid4()
+    first = Cycle([Grant(person, amount=Decimal(100_000))])
+    await office.pay(first)
+    await told(office, "settled")
+    path = await claimed(office, first, "25000")
+    (before,) = await office.attempts()
+    parts = [Grant(person, amount=Decimal(100_000), component=name) for name in ("monthly_transfer", "child", "elder")]
+    second = Cycle(parts, period="2020-08")
+    await office.service.deliver(*second.entitlements(), second.closed(period="2020-08"))
+    built = await office.build(second)
+    assert (built["ready_amount"], built["deducted_amount"]) == ("275000", "25000")
+    await office.approve(built)
+    await office.disburse(built)
+    await told(office, "settled", after=before.id)
+    found = await office.get(path)
+    assert (found["recovered"], found["status"]) == ("25000", "closed")
+    assert (await office.self_check())["items"] == []
+
+
 async def test_an_overpayment_is_kept_back_up_to_the_monthly_cap_paid_back_or_waived(make_service: MakeService) -> None:
     office = Office(await make_service(CORE, **SETTINGS))
     person = uuid4()
@@ -95,6 +178,13 @@ async def test_an_overpayment_is_kept_back_up_to_the_monthly_cap_paid_back_or_wa
     assert (built["ready_amount"], built["deducted_amount"]) == ("80001", "20000")
     await office.approve(built)
     await office.disburse(built)
+    assert ((await office.get(path))["recovered"], (await office.balances())["claims"]) == ("0", 50_000)
+    held_back = {"If-Match": confirm.headers["ETag"]}
+    too_much = {"amount": "30001", "document": "d"}
+    assert (await office.post(f"{path}/repayments", office.releaser, too_much, 409, **held_back)).json()["code"] == (
+        "claim_state"
+    )
+    await told(office, "settled", after=attempt.id)
     now = (await office.get(path))["recovered"], (await office.balances())["claims"]
     assert now == ("20000", 30_000)
     stale = await office.post(f"{path}/repayments", office.releaser, {"amount": "1", "document": "d"}, 412, **tag)

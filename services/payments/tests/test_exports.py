@@ -79,6 +79,6 @@ async def test_an_export_needs_a_limit_the_role_and_shows_the_callers_area_only(
 
 
 def test_a_cell_that_begins_like_a_formula_is_not_computed() -> None:
-    cells = ("=1+1", "+855", "-1", "@SUM(A1)", "\tx", "plain", 5, None)
+    cells = ("=1+1", "+855", "-1", "-1+2", "@SUM(A1)", "\tx", "plain", 5, None)
     (row,) = csv.reader(io.StringIO(csv_text([cells])))
-    assert row == ["'=1+1", "'+855", "'-1", "'@SUM(A1)", "'\tx", "plain", "5", ""]
+    assert row == ["'=1+1", "'+855", "-1", "'-1+2", "'@SUM(A1)", "'\tx", "plain", "5", ""]

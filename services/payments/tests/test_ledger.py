@@ -57,6 +57,7 @@ async def test_a_movement_that_could_not_balance_is_refused_by_the_database(
         "UPDATE journal SET recorded_at = now()",
         "DELETE FROM journal",
         "DELETE FROM journal_balance",
+        "DELETE FROM payment",
     ],
 )
 async def test_what_is_booked_is_never_changed(make_service: MakeService, statement: str) -> None:
@@ -76,6 +77,20 @@ async def test_a_movement_under_no_journal_is_refused(make_service: MakeService)
                 text(
                     "INSERT INTO movement SELECT 999999, uuidv7(), 'allot', 0, '2020-07-01', d.id, c.id, 5, 'KHR'"
                     " FROM ledger_account d, ledger_account c WHERE d.type = 'available' AND c.type = 'allotment'"
+                )
+            )
+
+
+async def test_an_attempt_of_no_payment_is_refused(make_service: MakeService) -> None:
+    """What a foreign key would say, checked once per statement."""
+    service = await make_service(CORE, **SETTINGS)
+    with pytest.raises(DBAPIError, match="names no payment"):
+        async with service.database.session() as session:
+            await session.execute(
+                text(
+                    "INSERT INTO payment_attempt (id, payment_id, attempt, rail, provider, account_id, account_version,"
+                    " end_to_end_id, state, amount, currency)"
+                    " VALUES (uuidv7(), uuidv7(), 1, 'bank', 'wing', uuidv7(), 1, 'E2E', 'queued', 5, 'KHR')"
                 )
             )
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.registry.imports.rules import COLUMNS
-from services.registry.imports.safe_cells import safe_cell
 from services.registry.imports.sources import FileKind
+from shared.spreadsheet import safe_cell
 
 GROUP_ROWS: Final = 50_000
 _SCHEMA: Final = pa.schema([(name, pa.string()) for name in COLUMNS])

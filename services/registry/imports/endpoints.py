@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -28,7 +26,6 @@ from services.registry.imports.errors import (
 )
 from services.registry.imports.receive_import import receive_import
 from services.registry.imports.rules import MESSAGES
-from services.registry.imports.safe_cells import safe_cell
 from services.registry.imports.schemas import ImportAccepted, ImportView, Rejection
 from services.registry.imports.sources import FileKind
 from services.registry.permissions import HouseholdWrite, ImportRead
@@ -37,6 +34,7 @@ from shared.errors import responses
 from shared.http import ContextDep, KeyNeedsSmallBody, Router, SessionDep
 from shared.pagination import Page, Paging
 from shared.service import Context
+from shared.spreadsheet import csv_text
 
 REPORT_PAGE: Final = 5000
 _HEADER: Final = ("line", "household_ref", "field", "code", "message")
@@ -136,21 +134,15 @@ async def download_rejections(
 
 
 async def _report(context: Context, import_id: UUID) -> AsyncIterator[str]:
-    yield _csv([_HEADER])
+    yield csv_text([_HEADER])
     after: tuple[int, str, str] | None = None
     while True:
         async with context.database.session() as session:
             rows = await repository.list_rejections(session, import_id, after, REPORT_PAGE)
         if not rows:
             return
-        yield _csv([[getattr(entry, name) for name in _HEADER] for entry in map(_rejection, rows)])
+        yield csv_text([[getattr(entry, name) for name in _HEADER] for entry in map(_rejection, rows)])
         after = (rows[-1].line, rows[-1].field, rows[-1].code)
-
-
-def _csv(rows: Any) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows([[safe_cell(cell) for cell in row] for row in rows])
-    return text.getvalue()
 
 
 def _rejection(row: Row[Any]) -> Rejection:

@@ -6,7 +6,7 @@ together. Run again after its end, it changes nothing.
 
 from __future__ import annotations
 
-import itertools
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -67,29 +67,73 @@ async def _check(run: JobRun, check: Check, rows: int, *, dry_run: bool) -> None
             await run.still_mine(session)
             await repository.bulk(session)
             await repository.run_check(session, statement, check)
+            if statement is repository.GROUP_HOUSEHOLDS and rows >= LARGE:
+                await repository.analyze_households(session)  # the checks after it begin from them
     async with run.context.database.session() as session:
         await repository.record(session, check.batch_id, state=ImportState.VALIDATED)
-        if rows >= LARGE:
-            await repository.analyze(session)
 
 
 async def _load(run: JobRun, check: Check, by: str) -> None:
     async with run.context.database.session() as session:
         counted = await repository.count_outcomes(session, check.batch_id)
-    total, after = counted["households"], 0
     done = sum(counted[name] for name in ("registered", "updated", "unchanged", "rejected_households"))
-    for chunk in itertools.count(1):
+    await _Loading(run, check, by, done, counted["households"]).run_lanes()
+
+
+class _Loading:
+    """Loads a file's households in chunks, as many chunks at once as there are lanes.
+
+    Chunks are ranges of `seq` that never overlap, each in a transaction of its own, and the checks have refused every
+    number that two households of the file have: lanes do not wait for each other but to commit.
+    """
+
+    def __init__(self, run: JobRun, check: Check, by: str, done: int, total: int) -> None:
+        self._run, self._check, self._by = run, check, by
+        self._done, self._total = done, total
+        self._turn = asyncio.Lock()
+        self._after = 0
+        self._full_chunks = 0
+
+    async def run_lanes(self) -> None:
+        """Load everything; what one lane meets stops the others and is raised."""
+        lanes = [asyncio.create_task(self._lane()) for _ in range(self._run.context.settings.import_lanes)]
         try:
-            seqs = await _load_next(run, check, by, after, chunk)
-        except IntegrityError as error:
-            if sqlstate(error) != UNIQUE_VIOLATION:
-                raise
-            await _check_again(run, check, after)
-            seqs = await _load_next(run, check, by, after, chunk)
-        if not seqs:
-            return
-        after, done = seqs[-1], done + len(seqs)
-        await run.progress(done, total, "loading")
+            await asyncio.gather(*lanes)
+        finally:  # nothing of this run may commit after it has ended
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def _lane(self) -> None:
+        while seqs := await self._take():
+            try:
+                await _load_chunk(self._run, self._check, self._by, seqs)
+            except IntegrityError as error:
+                if sqlstate(error) != UNIQUE_VIOLATION:
+                    raise
+                seqs_left = await _check_again(self._run, self._check, seqs)
+                if seqs_left:
+                    await _load_chunk(self._run, self._check, self._by, seqs_left)
+            await self._tell(len(seqs))
+
+    async def _take(self) -> Sequence[int]:
+        """The next chunk that no lane has; none: there are no more."""
+        size = self._run.context.settings.import_chunk_households
+        async with self._turn:
+            async with self._run.context.database.session() as session:
+                seqs = await repository.next_chunk(session, self._check.batch_id, self._after, size)
+            self._after = seqs[-1] if seqs else self._after
+        return seqs
+
+    async def _tell(self, households: int) -> None:
+        async with self._turn:
+            self._done += households
+            await self._run.progress(self._done, self._total, "loading")
+            if households == self._run.context.settings.import_chunk_households:
+                self._full_chunks += 1
+                if self._full_chunks.bit_count() == 1:  # after 1, 2, 4, 8 ... full chunks
+                    async with self._run.context.database.session() as session:
+                        await repository.analyze_register(session)
 
 
 def import_origin(run: JobRun, check: Check) -> Origin:
@@ -100,35 +144,33 @@ def import_origin(run: JobRun, check: Check) -> Origin:
     )
 
 
-async def _load_next(run: JobRun, check: Check, by: str, after: int, chunk: int) -> Sequence[int]:
-    """Load the next chunk, with its events, in one transaction. Returns its households; none: there are no more."""
-    size = run.context.settings.import_chunk_households
+async def _load_chunk(run: JobRun, check: Check, by: str, seqs: Sequence[int]) -> None:
+    """Load one chunk, with its events, in one transaction, that commits only while the job is this run's."""
+    async with run.context.database.session() as session:
+        await repository.bulk(session)
+        now = run.context.clock.now()
+        await begin_change(session, import_origin(run, check), now)
+        loaded = await repository.load_households(session, check, seqs, now, by)
+        await publish_states(session, loaded.updated, now)
+        if loaded.registration is not None:
+            await repository.return_to(session, loaded.registration)
+            await publish_states(session, loaded.registered, now)
+        await run.still_mine(session)  # last: it locks the job's row, which the other lanes and the heart want too
+
+
+async def _check_again(run: JobRun, check: Check, seqs: Sequence[int]) -> Sequence[int]:
+    """Somebody registered a household or a number of this chunk since the checks: refuse what is now refused.
+
+    Returns the households of the chunk that are left.
+    """
+    first, last = seqs[0], seqs[-1]
     async with run.context.database.session() as session:
         await run.still_mine(session)
         await repository.bulk(session)
-        seqs = await repository.next_chunk(session, check.batch_id, after, size)
-        if seqs:
-            now = run.context.clock.now()
-            await begin_change(session, import_origin(run, check), now)
-            loaded = await repository.load_households(session, check, seqs, now, by)
-            await publish_states(session, loaded.updated, now)
-            if loaded.registration is not None:
-                await repository.return_to(session, loaded.registration)
-                await publish_states(session, loaded.registered, now)
-        if len(seqs) == size and chunk.bit_count() == 1:  # after 1, 2, 4, 8 ... full chunks
-            await repository.analyze_register(session)
-    return seqs
-
-
-async def _check_again(run: JobRun, check: Check, after: int) -> None:
-    """Somebody registered a household or a number of this chunk since the checks: refuse what is now refused."""
-    async with run.context.database.session() as session:
-        await run.still_mine(session)
-        await repository.bulk(session)
-        seqs = await repository.next_chunk(session, check.batch_id, after, run.context.settings.import_chunk_households)
-        if seqs:
-            for statement in repository.RECHECKS:
-                await repository.run_check(session, statement, check, seqs[0], seqs[-1])
+        for statement in repository.RECHECKS:
+            await repository.run_check(session, statement, check, first, last)
+        left = await repository.next_chunk(session, check.batch_id, first - 1, len(seqs))
+    return [seq for seq in left if seq <= last]
 
 
 async def _finish(run: JobRun, import_id: UUID, rows: int, *, dry_run: bool) -> None:

@@ -102,6 +102,7 @@ CHECKS: Final = (
 )
 """Statements in order; each may be run in a transaction of its own, and again."""
 FORESEE: Final = checks.FORESEE
+GROUP_HOUSEHOLDS: Final = checks.GROUP_HOUSEHOLDS
 RECHECKS: Final = (*checks.REGISTER_CHECKS, checks.MARK_REFUSED)
 """Those that another import may have changed the answer of."""
 LAST: Final = (1 << 63) - 1
@@ -130,10 +131,13 @@ async def run_check(session: AsyncSession, statement: str, check: Check, first: 
 
 
 async def analyze(session: AsyncSession) -> None:
-    """Let the planner know what a large file brought into staging."""
-    await session.execute(
-        text("ANALYZE import_row (batch_id, line, seq, village_code, national_id_hash), import_household")
-    )
+    """Let the planner know what lines a large file brought into staging."""
+    await session.execute(text("ANALYZE import_row (batch_id, line, seq, village_code, national_id_hash)"))
+
+
+async def analyze_households(session: AsyncSession) -> None:
+    """The same for the households that those lines are of."""
+    await session.execute(text("ANALYZE import_household (batch_id, seq, village_code, household_ref, card_hash)"))
 
 
 async def analyze_register(session: AsyncSession) -> None:

@@ -488,7 +488,7 @@ INSTRUCTIONS = (
     """
     CREATE TABLE payment_attempt (
         id uuid CONSTRAINT pk_payment_attempt PRIMARY KEY,
-        payment_id uuid NOT NULL CONSTRAINT fk_payment_attempt_payment_id_payment REFERENCES payment (id),
+        payment_id uuid NOT NULL,
         attempt integer NOT NULL,
         rail text NOT NULL,
         provider text NOT NULL,
@@ -510,6 +510,28 @@ INSTRUCTIONS = (
         updated_at timestamptz NOT NULL DEFAULT now(),
         CONSTRAINT uq_payment_attempt_payment_id UNIQUE (payment_id, attempt)
     ) WITH (fillfactor = 55)
+    """,
+    # An attempt is of a payment, and a payment stays: checked once per statement. A foreign key would look up and lock
+    # each payment, a fifth of the time of a disbursement. Always by the index: the plan is kept from the first list on,
+    # when the table was small.
+    """
+    CREATE FUNCTION attempt_check() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+    BEGIN
+        IF EXISTS (SELECT FROM new_attempt a WHERE NOT EXISTS (SELECT FROM payment p WHERE p.id = a.payment_id)) THEN
+            RAISE EXCEPTION 'an attempt names no payment'
+                USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'payment_attempt_payment';
+        END IF;
+        RETURN NULL;
+    END
+    $$
+    """,
+    """
+    CREATE TRIGGER attempt_check AFTER INSERT ON payment_attempt
+    REFERENCING NEW TABLE AS new_attempt FOR EACH STATEMENT EXECUTE FUNCTION attempt_check()
+    """,
+    """
+    CREATE TRIGGER refuse_change BEFORE DELETE OR TRUNCATE ON payment
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
     """,
     """
     CREATE INDEX ix_payment_attempt_queued ON payment_attempt (rail, provider, id)
@@ -607,5 +629,5 @@ def downgrade() -> None:
     op.execute("DROP VIEW posting, ledger_transaction")
     for table in TABLES:
         op.drop_table(table)
-    op.execute("DROP FUNCTION movement_check(), journal_check()")
+    op.execute("DROP FUNCTION movement_check(), journal_check(), attempt_check()")
     drop_kit_tables(op)

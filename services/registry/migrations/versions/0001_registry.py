@@ -252,6 +252,9 @@ _IMPORTS = (
     """,
 )
 
+# A household's state has two to five kilobytes: it is written and sent once, so that it is not worth compressing.
+_OUTBOX = ("ALTER TABLE outbox SET (toast_tuple_target = 8160)",)
+
 _TABLES = (
     "import_household",
     "import_rejection",
@@ -267,7 +270,7 @@ _TABLES = (
 def upgrade() -> None:
     """Create everything."""
     create_kit_tables(op)
-    for statement in (*_PLACES, *_HOUSEHOLDS, *_IMPORTS):
+    for statement in (*_PLACES, *_HOUSEHOLDS, *_IMPORTS, *_OUTBOX):
         op.execute(statement)
 
 
