@@ -44,9 +44,6 @@ class PaymentsSettings(Settings):
     collected_rails: list[str] = Field(
         default=["cash"], description="Rails whose payees come for the money (JSON): there it expires with its window."
     )
-    advice_font_path: str = Field(
-        default="", description="A TrueType font with Khmer and Latin; empty: Noto Sans Khmer, where it is installed."
-    )
     account_import_max_bytes: int = Field(default=512 * 1024 * 1024, ge=1024, description="Largest account file.")
     chunk_size: int = Field(default=10_000, ge=1, le=100_000, description="Payments per transaction of a bulk job.")
 

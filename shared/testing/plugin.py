@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from shared import telemetry
@@ -36,6 +37,11 @@ MakeService = Callable[..., Awaitable[TestService]]
 def pytest_configure(config: pytest.Config) -> None:
     """With parallel workers, the controller starts the servers before they do."""
     telemetry.configure("test", "test", level="warning")
+    # A busy machine makes examples slowly: that is no fault of the code. What a property says is checked all the same.
+    hypothesis.settings.register_profile(
+        "samaki", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("samaki")
     parallel = bool(getattr(config.option, "numprocesses", None)) and not hasattr(config, "workerinput")
     if parallel and not config.option.collectonly:
         servers = Servers()
