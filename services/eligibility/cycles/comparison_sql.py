@@ -91,9 +91,18 @@ def _of(cycle: AnyRow, previous: AnyRow | None) -> dict[str, Any]:
     }
 
 
+_BY_HASH = text("SET LOCAL enable_nestloop = off")
+"""A cycle's rows were written a moment ago and have no statistics: told so little, the planner compares every
+beneficiary with every other (measured: 29 s of a cycle of 20,000 households)."""
+_AS_USUAL = text("SET LOCAL enable_nestloop = on")
+
+
 async def groups(session: AsyncSession, cycle: AnyRow, previous: AnyRow | None) -> Sequence[AnyRow]:
     """Beneficiaries and amounts by change, cause and province."""
-    return (await session.execute(_GROUPS, _of(cycle, previous))).all()
+    await session.execute(_BY_HASH)
+    rows = (await session.execute(_GROUPS, _of(cycle, previous))).all()
+    await session.execute(_AS_USUAL)
+    return rows
 
 
 async def changes(
