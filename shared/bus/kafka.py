@@ -30,6 +30,10 @@ REQUEST_TIMEOUT_S: Final = 10
 DELIVERY_TIMEOUT_S: Final = 30
 STOP_TIMEOUT_S: Final = 2
 
+AWAY: Final = (KafkaError, OSError, TimeoutError, RuntimeError)
+"""What the client library raises when the broker goes away: RuntimeError too, by a write to a transport that uvloop
+has closed, which the library does not turn into an error of its own."""
+
 Partition = tuple[str, int]
 
 reachability = Reachability("kafka")
@@ -118,7 +122,7 @@ class KafkaPublisher:
             try:
                 await self._connected()
                 return
-            except (KafkaError, OSError) as error:
+            except AWAY as error:
                 reachability.lost(error)
                 await backoff.pause(asyncio.Event())
 
@@ -135,7 +139,7 @@ class KafkaPublisher:
         async with self._publishing:
             try:
                 await asyncio.wait_for(self._publish(events), DELIVERY_TIMEOUT_S)
-            except (KafkaError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 reachability.lost(error)
                 await self._discard()
                 raise PublishFailed(str(error) or type(error).__name__) from error
@@ -226,11 +230,11 @@ async def _abandon(producer: Any) -> None:
     library has no public way to give up, hence the two private attributes.
     """
     producer._message_accumulator.fail_all(KafkaError("abandoned"))
-    with suppress(KafkaError, OSError, TimeoutError):
+    with suppress(*AWAY):
         await asyncio.wait_for(producer.stop(), STOP_TIMEOUT_S)
         return
     sender = producer._sender.sender_task
     if sender is not None:
         sender.cancel()
-    with suppress(KafkaError, OSError, TimeoutError):
+    with suppress(*AWAY):
         await asyncio.wait_for(producer.client.close(), STOP_TIMEOUT_S)

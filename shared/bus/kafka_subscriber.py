@@ -1,16 +1,30 @@
-"""Apache Kafka: the subscriber. Offsets are committed by the caller, after its database transaction."""
+"""Apache Kafka: the subscriber. Offsets are committed by the caller, after its database transaction.
+
+The client library retries by itself while the broker is away, until one of its background tasks ends with an error;
+from then on every call raises the same error and nothing arrives any more. So a client that raised when polled is
+thrown away and another joins the group: to the group that is a rebalance, to the caller an empty poll.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError
 
-from shared.bus.kafka import REQUEST_TIMEOUT_S, ensure_kafka_topics, quiet_library, reachability, wire_topic
+from shared.bus.kafka import (
+    AWAY,
+    REQUEST_TIMEOUT_S,
+    STOP_TIMEOUT_S,
+    ensure_kafka_topics,
+    quiet_library,
+    reachability,
+    wire_topic,
+)
 from shared.bus.port import BusSettings, Delivery
 from shared.telemetry import get_logger
 from shared.waiting import Backoff
@@ -42,21 +56,28 @@ class KafkaSubscriber(ConsumerRebalanceListener):  # type: ignore[misc]  # the l
         """Connect and join the group; waits for the broker as long as it takes."""
         quiet_library()
         backoff = Backoff()
-        while True:
-            consumer = None
-            try:
-                await ensure_kafka_topics(self._settings, self._topics)
-                consumer = self._new_consumer()
-                consumer.subscribe([wire_topic(self._settings, topic) for topic in self._topics], listener=self)
-                await consumer.start()
-            except (KafkaError, OSError) as error:
-                reachability.lost(error)
-                if consumer is not None:
-                    await consumer.stop()
-                await backoff.pause(asyncio.Event())
-                continue
-            self._consumer = consumer
-            return
+        while not await self._joined():
+            await backoff.pause(asyncio.Event())
+
+    async def _joined(self) -> bool:
+        """One attempt to connect and join, where there is no client."""
+        if self._consumer is not None:
+            return True
+        consumer = None
+        try:
+            await ensure_kafka_topics(self._settings, self._topics)
+            consumer = self._new_consumer()
+            consumer.subscribe([wire_topic(self._settings, topic) for topic in self._topics], listener=self)
+            await consumer.start()
+        except BaseException as error:
+            if consumer is not None:
+                await _abandon(consumer)
+            if not isinstance(error, AWAY):
+                raise
+            reachability.lost(error)
+            return False
+        self._consumer = consumer
+        return True
 
     def _new_consumer(self) -> Any:
         return AIOKafkaConsumer(
@@ -81,16 +102,26 @@ class KafkaSubscriber(ConsumerRebalanceListener):  # type: ignore[misc]  # the l
         if consumer is not None:
             await consumer.stop()
 
+    async def _give_up(self) -> None:
+        """Throw the client away; the next poll joins with another."""
+        consumer, self._consumer = self._consumer, None
+        self._forget()
+        if consumer is not None:
+            await _abandon(consumer)
+
     async def poll(self, max_events: int, timeout_s: float) -> list[Delivery]:
         """The next messages, in order per partition; empty when none came in time."""
         if self._handing_over:  # take no more into the hand that is to be emptied
             await asyncio.sleep(min(timeout_s, 0.05))
             return []
+        if not await self._joined():
+            await asyncio.sleep(min(timeout_s, 1.0))
+            return []
         try:
             records = await self._consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=max_events)
-        except KafkaError as error:
+        except AWAY as error:
             reachability.lost(error)
-            await asyncio.sleep(min(timeout_s, 1.0))
+            await self._give_up()
             return []
         if not records:
             return []
@@ -114,14 +145,14 @@ class KafkaSubscriber(ConsumerRebalanceListener):  # type: ignore[misc]  # the l
             partition = TopicPartition(wire_topic(self._settings, delivery.topic), delivery.partition)
             if delivery.offset < self._in_hand.get(partition, 0):
                 done[partition] = max(done.get(partition, 0), delivery.offset + 1)
-        if not done:
+        if not done or self._consumer is None:
             return
         try:
             await asyncio.wait_for(self._consumer.commit(done), COMMIT_TIMEOUT_S)
         except (CommitFailedError, IllegalStateError) as error:
             _log.info("offsets not committed: the group was rebalanced", group=self._group, reason=str(error))
             return
-        except (KafkaError, TimeoutError) as error:
+        except AWAY as error:
             reachability.lost(error)
             return
         reachability.back()
@@ -135,6 +166,8 @@ class KafkaSubscriber(ConsumerRebalanceListener):  # type: ignore[misc]  # the l
     async def rewind(self) -> None:
         """Go back to what was last committed."""
         self._forget()
+        if self._consumer is None:
+            return  # a new client begins there
         for partition in self._consumer.assignment():
             offset = await self._consumer.committed(partition)
             if offset is None:
@@ -159,11 +192,13 @@ class KafkaSubscriber(ConsumerRebalanceListener):  # type: ignore[misc]  # the l
         """Events of this member's partitions not committed; while the broker is away, the last figure known."""
         try:
             self._last_lag = await asyncio.wait_for(self._lag(), REQUEST_TIMEOUT_S)
-        except (KafkaError, TimeoutError) as error:
+        except AWAY as error:
             reachability.lost(error)
         return self._last_lag
 
     async def _lag(self) -> int:
+        if self._consumer is None:
+            return self._last_lag
         partitions = list(self._consumer.assignment())
         if not partitions:
             return 0
@@ -196,3 +231,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):  # type: ignore[misc]  # the l
         self._in_hand.clear()
         self._committed.clear()
         self._settled.set()
+
+
+async def _abandon(consumer: Any) -> None:
+    """Close a client that failed; what closing meets is no news, and the broker drops a member that is silent."""
+    with suppress(*AWAY):
+        await asyncio.wait_for(consumer.stop(), STOP_TIMEOUT_S)

@@ -90,6 +90,26 @@ async def test_old_events_are_trimmed_and_the_rest_stays(bus: BusUnderTest) -> N
     assert [number_of(delivery) for delivery in received] == [6, 7, 8, 9, 10]
 
 
+async def test_a_client_whose_background_task_died_is_replaced_and_nothing_is_lost(bus: BusUnderTest) -> None:
+    if bus.bus != "kafka":
+        pytest.skip("what only the Kafka client has")
+    publisher = await bus.publisher()
+    subscriber = await bus.subscriber()
+    await publisher.publish([event("k", n) for n in range(10)])
+    await take(subscriber, 10)
+    await publisher.publish([event("k", n) for n in range(10, 20)])
+    await take(subscriber, 10, commit=False)
+    client = subscriber._consumer  # type: ignore[attr-defined]
+
+    async def write_to_a_closed_transport() -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    client._coordinator._do_heartbeat = write_to_a_closed_transport
+    received = await take(subscriber, 10, deadline_s=60)
+    assert [number_of(delivery) for delivery in received] == list(range(10, 20))
+    assert client._closed
+
+
 def test_an_outage_is_told_once_and_so_is_its_end() -> None:
     state = Reachability("broker")
     with capture_logs() as logs:
