@@ -110,6 +110,7 @@ def build_app(service: Service, settings: Settings | None = None, *, clock: Cloc
         openapi_url=f"/{service.name}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # `Observed` does it, once
     )
     app.state.service = service
     add_error_handlers(app)

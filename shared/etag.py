@@ -14,7 +14,9 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def _if_match(if_match: Annotated[str | None, Header(description='The ETag you read, e.g. `"3"`.')] = None) -> int:
+async def _if_match(
+    if_match: Annotated[str | None, Header(description='The ETag you read, e.g. `"3"`.')] = None,
+) -> int:
     if if_match is None:
         raise PreconditionRequired("Send If-Match with the ETag that you read.")
     text = if_match.strip().removeprefix("W/").strip('"')

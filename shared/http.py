@@ -245,18 +245,19 @@ async def prune_idempotency_keys(context: Context, older_than: Any) -> None:
 # --- what endpoints are given --------------------------------------------------------------------------------------
 
 
-def _session(request: Request) -> AsyncSession:
+async def _session(request: Request) -> AsyncSession:
     session: AsyncSession = request.state.session
     return session
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
     context: Context = request.app.state.context
     return context
 
 
-def _clock(request: Request) -> Clock:
-    return _context(request).clock
+async def _clock(request: Request) -> Clock:
+    context: Context = request.app.state.context
+    return context.clock
 
 
 SessionDep = Annotated[AsyncSession, Depends(_session)]

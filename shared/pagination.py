@@ -66,7 +66,7 @@ class PageParams:
         return Page[Any](items=list(kept), next_cursor=cursor)
 
 
-def _params(
+async def _params(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows per page.")] = 50,
     cursor: Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the page before.")] = None,
 ) -> PageParams:

@@ -111,7 +111,7 @@ def _sealed_key(settings: GrievanceSettings) -> str | None:
     return key.get_secret_value()
 
 
-def _desk(context: ContextDep) -> Desk:
+async def _desk(context: ContextDep) -> Desk:
     desk: Desk = context.resources
     return desk
 

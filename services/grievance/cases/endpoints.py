@@ -82,7 +82,7 @@ def opened_view(desk: Desk, opened: Opened) -> OpenedCase:
     return OpenedCase.model_validate({**fields, "receipt_code": opened.receipt_code, "due_on_confirmed": confirmed})
 
 
-def _filter(
+async def _filter(
     state: CaseState | None = None,
     category: Annotated[str | None, Query(max_length=40)] = None,
     assigned_to: Annotated[str | None, Query(max_length=200)] = None,

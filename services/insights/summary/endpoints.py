@@ -16,7 +16,7 @@ from shared.http import ClockDep, Router, SessionDep
 router = Router(prefix="/insights/v1", tags=["summary"])
 
 
-def _narrowing(
+async def _narrowing(
     principal: FiguresRead,
     province: Annotated[str | None, Query(pattern=r"^\d{2}$", description="Two digits, e.g. `12`.")] = None,
     programme_code: Annotated[str | None, Query(max_length=60)] = None,

@@ -25,7 +25,7 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 router = Router(prefix="/payments/v1/exports", tags=["exports"])
 
 
-def _scope(
+async def _scope(
     principal: ExportRead,
     cycle_id: UUID | None = None,
     period: Annotated[str | None, Query(pattern=r"^\d{4}-\d{2}$", description="A month, e.g. `2020-07`.")] = None,
