@@ -64,7 +64,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=settings.database_pool_size,
-            max_overflow=settings.database_pool_size,
+            max_overflow=0,  # a connection beyond the pool is opened and closed at every use: 10 ms and more
             pool_timeout=10,
             hide_parameters=True,  # a failing statement must not log people's data (law 8)
             connect_args=self._connect,

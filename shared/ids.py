@@ -11,6 +11,8 @@ from uuid import UUID
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U, so that nothing is misread over a telephone."""
 _CHECK: Final = ALPHABET + "*~$=U"
+_PAIRS: Final = [first + second for first in ALPHABET for second in ALPHABET]
+"""Ten bits at a time: millions of references are minted."""
 
 
 def uuid7() -> UUID:
@@ -54,9 +56,11 @@ def reference(prefix: str, identifier: UUID) -> str:
     """
     for salt in range(256):
         bits = int.from_bytes(hashlib.sha256(identifier.bytes + bytes([salt])).digest()[:5], "big")
-        text = "".join(ALPHABET[bits >> shift & 31] for shift in range(35, -1, -5))
-        check = _check_character(text)
-        if check in ALPHABET:  # modulo 37 has five more signs, which nobody can read out: those texts are passed over
+        check = _CHECK[bits % 37]  # the text is this number in base 32
+        if bits % 37 < len(
+            ALPHABET
+        ):  # modulo 37 has five more signs, which nobody can read out: those texts are passed over
+            text = _PAIRS[bits >> 30] + _PAIRS[bits >> 20 & 1023] + _PAIRS[bits >> 10 & 1023] + _PAIRS[bits & 1023]
             return f"{prefix}-{text}-{check}"
     raise AssertionError("256 texts in a row had such a sign: one chance in 7 to the 256th")
 

@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     """`postgresql://role:password@host:port/database`, the service's own role."""
     database_schema: str = ""
     """Schema of all its tables; empty: the service's name. Set as the search path, so no SQL names it."""
-    database_pool_size: int = Field(default=5, ge=1, le=100)
+    database_pool_size: int = Field(default=10, ge=1, le=100)
     statement_timeout_seconds: int = Field(default=30, ge=1)
     """Limit for one statement of an API request; background roles have none."""
 

@@ -11,6 +11,13 @@ class EligibilitySettings(Settings):
     """Settings of eligibility: those of every service, and where days begin."""
 
     service: str = "eligibility"
+    database_pool_size: int = Field(
+        default=16,
+        ge=1,
+        le=100,
+        description="Connections kept. Points of service ask at once: one beyond the pool is opened for each question "
+        "and closed after it, which takes longer than the answer (p99 of eight desks: 670 ms with 5, 384 with 16).",
+    )
     local_hours_from_utc: int = Field(
         default=7, ge=-12, le=14, description="Hours from UTC of the country's time: an instant's day is taken there."
     )

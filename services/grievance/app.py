@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from services.grievance.appeals.endpoints import router as appeals
 from services.grievance.attachments.endpoints import router as attachments
 from services.grievance.cases import escalate_cases
+from services.grievance.cases.configuration_endpoints import router as configuration
 from services.grievance.cases.endpoints import router as cases
 from services.grievance.cases.work_endpoints import router as work
 from services.grievance.holds import expire_holds
@@ -23,6 +24,7 @@ from services.grievance.receipts.endpoints import router as receipts
 from services.grievance.remedies.endpoints import router as remedies
 from services.grievance.resources import open_desk
 from services.grievance.settings import GrievanceSettings
+from services.grievance.statistics import freeze_sealed_counts
 from services.grievance.statistics.endpoints import router as statistics
 from services.grievance.subscriptions import SUBSCRIPTIONS
 from shared.app import build_app
@@ -35,7 +37,19 @@ SERVICE = Service(
     title="Grievance: who was left out",
     settings=GrievanceSettings,
     migrations=Path(__file__).parent / "migrations",
-    routers=(cases, work, attachments, remedies, appeals, holds, receipts, officers, patterns, statistics),
+    routers=(
+        configuration,
+        cases,
+        work,
+        attachments,
+        remedies,
+        appeals,
+        holds,
+        receipts,
+        officers,
+        patterns,
+        statistics,
+    ),
     subscriptions=SUBSCRIPTIONS,
     schedules=(
         Schedule("expire_holds", expire_holds.EVERY, expire_holds.expire_holds),
@@ -43,6 +57,7 @@ SERVICE = Service(
         Schedule("assign_waiting", assign_waiting.EVERY, assign_waiting.assign_waiting),
         Schedule("send_notifications", send_notifications.EVERY, send_notifications.send_notifications),
         Schedule("flag_patterns", flag_patterns.EVERY, flag_patterns.flag_patterns),
+        Schedule("freeze_sealed_counts", freeze_sealed_counts.EVERY, freeze_sealed_counts.freeze_sealed_counts),
         Schedule("prune_receipt_attempts", limits.PRUNE_EVERY, limits.prune_attempts),
     ),
     publishes=(CASES, REMEDIES),

@@ -15,6 +15,19 @@ CaseOpen = Annotated[
     requires("commune_officer", "grievance_officer", "case_supervisor", "sealed_case_officer", "public_client"),
 ]
 """May hand in a complaint, her own or somebody else's."""
+ConfigurationRead = Annotated[
+    Principal,
+    requires(
+        "commune_officer",
+        "grievance_officer",
+        "case_supervisor",
+        "sealed_case_officer",
+        "public_client",
+        "panel_member",
+        "auditor",
+    ),
+]
+"""May see what can be complained about."""
 CaseRead = Annotated[Principal, requires("grievance_officer", "case_supervisor", "sealed_case_officer", "auditor")]
 """May see cases of her area; what people wrote is shown to grievance officers only."""
 WorkRead = Annotated[Principal, requires("grievance_officer", "case_supervisor")]

@@ -16,7 +16,7 @@ from services.grievance.attachments.scanner import Scanner, load_scanner
 from services.grievance.cases.categories import Categories, load_calendar, load_categories
 from services.grievance.cases.deadlines import WorkingCalendar
 from services.grievance.cases.errors import SealingNotConfigured
-from services.grievance.notifications.senders import Sender, load_sender
+from services.grievance.notifications.senders import HttpSender, Sender, load_sender
 from services.grievance.notifications.templates import Messages, load_messages
 from services.grievance.settings import GrievanceSettings
 from shared.crypto import FieldCipher, KeyedHash
@@ -84,7 +84,8 @@ async def open_desk(settings: GrievanceSettings) -> AsyncIterator[Desk]:
     sealed_key = _sealed_key(settings)
     if sealed_key is None:
         log.warning("sealed_complaints_refused", reason="SAMAKI_SEALED_KEY is not set")
-    yield Desk(
+    sender = _sender(settings)
+    desk = Desk(
         cipher=FieldCipher(settings.encryption_key.get_secret_value()),
         sealed_cipher=FieldCipher(sealed_key) if sealed_key else None,
         chunks=ChunkCipher(settings.encryption_key.get_secret_value()),
@@ -94,12 +95,22 @@ async def open_desk(settings: GrievanceSettings) -> AsyncIterator[Desk]:
         calendar=load_calendar(settings.holidays_file),
         longest_hold=timedelta(days=settings.hold_longest_days),
         messages=load_messages(settings.messages_file),
-        sender=load_sender(settings.notification_sender, settings.notification_dir),
+        sender=sender,
         scanner=load_scanner(settings.attachment_scanner),
         attachment_max_bytes=settings.attachment_max_bytes,
         failures_per_client=settings.receipt_failures_per_client,
         failures_per_prefix=settings.receipt_failures_per_prefix,
     )
+    try:
+        yield desk
+    finally:
+        if isinstance(sender, HttpSender):
+            await sender.close()
+
+
+def _sender(settings: GrievanceSettings) -> Sender:
+    token = settings.notification_token.get_secret_value() if settings.notification_token else None
+    return load_sender(settings.notification_sender, settings.notification_dir, settings.notification_url, token)
 
 
 def _sealed_key(settings: GrievanceSettings) -> str | None:

@@ -29,7 +29,11 @@ class GrievanceSettings(Settings):
     hold_longest_days: int = Field(default=90, ge=1, le=366)
     """A hold ends at most so many days after it is placed."""
     notification_sender: str = "file"
-    """How complainants are told: `file`, or `package.module:factory` of your own (docs/grievance.md)."""
+    """How complainants are told: `file`, `http`, or `package.module:factory` of your own (docs/grievance.md)."""
+    notification_url: str = ""
+    """Where the HTTP sender posts: https, or http on this machine."""
+    notification_token: SecretStr | None = None
+    """Bearer token of the HTTP sender."""
     notification_dir: Path = Path(tempfile.gettempdir()) / "samaki-grievance"
     """Where the file sender writes."""
     attachment_max_bytes: int = Field(default=5 << 20, ge=1024, le=32 << 20)

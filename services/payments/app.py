@@ -29,6 +29,8 @@ from services.payments.rails.wiring import JOBS, ROUTERS, SCHEDULES
 from services.payments.recoveries.endpoints import router as claims_router
 from services.payments.resources import open_resources
 from services.payments.sanctions.endpoints import router as sanctions_router
+from services.payments.sanctions.hit_endpoints import router as hits_router
+from services.payments.sanctions.screen_accounts import SCREEN_ACCOUNTS
 from services.payments.settings import PaymentsSettings
 from services.payments.subscriptions import SUBSCRIPTIONS
 from shared.app import build_app
@@ -51,6 +53,7 @@ SERVICE = Service(
         claims_router,
         collections_router,
         sanctions_router,
+        hits_router,
         why_router,
         papers_router,
         exports_router,
@@ -67,6 +70,7 @@ SERVICE = Service(
         DISBURSE_LIST,
         EXPIRE_PAYMENTS,
         SELF_CHECK,
+        SCREEN_ACCOUNTS,
         *JOBS,
         *edges.JOBS,
     ),

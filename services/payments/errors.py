@@ -209,6 +209,18 @@ class EmergencyStopped(Conflict):
     code, title = "emergency_stopped", "An emergency stop is in force"
 
 
+class HitNotFound(NotFound):
+    """No such hit in the caller's area."""
+
+    code, title = "sanction_hit_not_found", "There is no such hit"
+
+
+class HitState(Conflict):
+    """The hit is not in the state for this."""
+
+    code, title = "sanction_hit_state", "The hit is not in the state for this"
+
+
 class StopExists(Conflict):
     """It is stopped already."""
 

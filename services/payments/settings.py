@@ -44,6 +44,18 @@ class PaymentsSettings(Settings):
     collected_rails: list[str] = Field(
         default=["cash"], description="Rails whose payees come for the money (JSON): there it expires with its window."
     )
+    sanctions_name_score: float = Field(
+        default=0.88, ge=0.75, le=1, description="Names so alike (0 to 1) are a hit where a date of birth is not known."
+    )
+    sanctions_birth_agrees_score: float = Field(
+        default=0.80, ge=0.75, le=1, description="Names so alike are a hit where the years of birth agree."
+    )
+    sanctions_birth_differs_score: float = Field(
+        default=0.97, ge=0.75, le=1, description="Names so alike are a hit even where the years of birth differ."
+    )
+    sanctions_birth_years: int = Field(
+        default=1, ge=0, le=10, description="Years of birth that are so far apart still agree."
+    )
     account_import_max_bytes: int = Field(default=512 * 1024 * 1024, ge=1024, description="Largest account file.")
     chunk_size: int = Field(default=10_000, ge=1, le=100_000, description="Payments per transaction of a bulk job.")
 

@@ -27,7 +27,7 @@ _ANALYZE = {
         "ANALYZE entitlement (cycle_id, payment_id, beneficiary_id, programme_code), "
         "account (id, beneficiary_id, purpose, status, number_hash), hold (payment_id, released), "
         "payment (id, beneficiary_id, programme_code, period, component), death, dissolved_household, "
-        "sanction_name (name_hash), emergency_stop, claim"
+        "sanction_hit (account_id), sanction_screen (account_id), emergency_stop, claim"
     ),
     Bulk.DISBURSE: text(
         "ANALYZE payment_list_line (payment_list_id, payment_id, account_id, status, priority), account (id), "

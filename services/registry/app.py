@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from services.registry.applications.endpoints import router as applications
 from services.registry.consents.endpoints import router as consents
 from services.registry.duplicates import wiring as duplicates
+from services.registry.employers.apply_worker_file import APPLY_WORKER_FILE
 from services.registry.employers.endpoints import router as employers
+from services.registry.employers.worker_file_endpoints import router as worker_files
 from services.registry.exports import wiring as exports
 from services.registry.households.endpoints import router as households
 from services.registry.imports.endpoints import router as imports
@@ -40,6 +42,7 @@ SERVICE = Service(
     migrations=Path(__file__).parent / "migrations",
     routers=(
         *(places, households, persons, search, life_events, applications, consents, employers, remedies, imports),
+        worker_files,
         *duplicates.ROUTERS,
         *exports.ROUTERS,
         *sync.ROUTERS,
@@ -52,6 +55,7 @@ SERVICE = Service(
         INDEX_PEOPLE,
         APPLY_FEED,
         FOLLOW_CODES,
+        APPLY_WORKER_FILE,
         *duplicates.JOBS,
         *exports.JOBS,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
@@ -36,12 +37,18 @@ class RegistrySettings(Settings):
     """Days in which a refused application may be appealed."""
     feed_max_bytes: int = Field(default=64 << 20, ge=1024)
     """Largest batch of a civil-registration feed accepted in one request."""
+    worker_file_max_bytes: int = Field(default=64 << 20, ge=1024)
+    """Largest file of an employer's workers accepted in one request."""
     import_max_bytes: int = Field(default=1 << 30, ge=1024)
     """Largest household file accepted in one request."""
     import_chunk_households: int = Field(default=5000, ge=1, le=20_000)
     """Households loaded in one transaction."""
     import_lanes: int = Field(default=2, ge=1, le=8)
     """Transactions of one import that load at once: no more than the database has processors to spare."""
+    import_newcomers: Literal["register", "hold"] = "register"
+    """What a household file does, unless its sender says otherwise, with newcomers whose exact keys (name and birth
+    date in the same district, or telephone and birth date) somebody of another household has: register them and list
+    the pair for a decision, or hold their households back until it is made."""
     import_abandoned_after_hours: int = Field(default=24, ge=1)
     """When rows of an upload that never finished are deleted."""
 

@@ -14,6 +14,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -46,6 +47,10 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "password_encryption": "scram-sha-256",
 }
+if sys.platform == "linux":
+    # After a crash the server makes sure of every file before it recovers: one call instead of one for each of 1,300
+    # files, which took a minute on a busy disk.
+    _SETTINGS["recovery_init_sync_method"] = "syncfs"
 _UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 _ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtext('samaki.provision')) \\g /dev/null\n"

@@ -1,4 +1,4 @@
-"""The entitlement check at the point of service: one question at a time, and eight at once, through the gateway.
+"""The entitlement check at the point of service: one at a time, as they arrive, and eight at once, by the gateway.
 
 `python -m tests.bench.coverage [--short] [--households N]`. The population is built by SQL in the projection's own
 tables. "Raw" is the same look-up and audit entry by hand over the driver, committed, in the same run.
@@ -35,6 +35,9 @@ PACK: Final = Path("services/eligibility/packs/kh/KH-HEF.yaml")
 SAMPLE: Final = 2_000
 """Households with real references, which are asked about."""
 AT_ONCE: Final = 8
+"""Desks that ask again as soon as they are answered: how much one process can do, not how fast a desk is served."""
+PER_SECOND: Final = 30
+"""Questions that arrive a second, whether those before are answered or not: over 100,000 an hour."""
 _HOUSEHOLDS: Final = """
     INSERT INTO household_fact (household_id, version, effective_on, reference, village_code, location_class,
       poverty_level, card_valid_from, card_valid_until, at_risk, dissolved, facts_hash)
@@ -66,7 +69,7 @@ async def measure(*, short: bool, households: int | None = None) -> dict[str, fl
 
     Returns:
         households, questions, {through,direct,raw}_p50_ms, {through,direct,raw}_p99_ms, at_once_p99_ms, ratio (of the
-        medians through the gateway and by hand).
+        medians through the gateway and by hand), at_once_per_s, arriving_{p50,p99}_ms.
     """
     population = households or (20_000 if short else 700_000)
     questions = 300 if short else 2_000
@@ -151,18 +154,39 @@ async def _figures(
             if number >= 50:
                 taken[name].append(elapsed)
     await by_hand.close()
-    together: list[float] = []
-
-    async def one_desk(desk: int) -> None:
-        keys = [references[(desk * 211 + number) % len(references)] for number in range(questions // AT_ONCE)]
-        together.extend([await _timed(asked["through"], key) for key in keys])
-
-    await asyncio.gather(*(one_desk(desk) for desk in range(AT_ONCE)))
-    figures = {"questions": float(questions), "at_once_p99_ms": quantile(together, 0.99)}
+    figures = {"questions": float(questions)}
     for name, values in taken.items():
         figures[f"{name}_p50_ms"] = statistics.median(values)
         figures[f"{name}_p99_ms"] = quantile(values, 0.99)
+    await _desks(asked["through"], references, 10)  # each desk has its connections by then
+    started = time.perf_counter()
+    together = await _desks(asked["through"], references, questions // AT_ONCE)
+    figures["at_once_per_s"] = len(together) / (time.perf_counter() - started)
+    figures["at_once_p99_ms"] = quantile(together, 0.99)
+    arriving = await _arrivals(asked["through"], references, questions)
+    figures |= {"arriving_p50_ms": statistics.median(arriving), "arriving_p99_ms": quantile(arriving, 0.99)}
     return figures | {"ratio": figures["through_p50_ms"] / figures["raw_p50_ms"]}
+
+
+async def _desks(ask: Callable[[str], Awaitable[None]], references: Sequence[str], questions: int) -> list[float]:
+    together: list[float] = []
+
+    async def one_desk(desk: int) -> None:
+        keys = [references[(desk * 211 + number) % len(references)] for number in range(questions)]
+        together.extend([await _timed(ask, key) for key in keys])
+
+    await asyncio.gather(*(one_desk(desk) for desk in range(AT_ONCE)))
+    return together
+
+
+async def _arrivals(ask: Callable[[str], Awaitable[None]], references: Sequence[str], questions: int) -> list[float]:
+    """Questions at even intervals, each from its arrival to its answer: a slow one makes those behind it wait too."""
+    begun = asyncio.get_running_loop().time()
+    waiting: list[asyncio.Task[float]] = []
+    for number in range(questions):
+        await asyncio.sleep(max(0.0, begun + number / PER_SECOND - asyncio.get_running_loop().time()))
+        waiting.append(asyncio.create_task(_timed(ask, references[number % len(references)])))
+    return list(await asyncio.gather(*waiting))
 
 
 async def _timed(ask: Callable[[str], Awaitable[None]], key: str) -> float:
@@ -190,15 +214,22 @@ def rows(figures: dict[str, float]) -> list[tuple[str, str, str, str, bool]]:
         f"ratio of medians {figures['ratio']:.1f}"
     )
     what = f"entitlement check of {figures['households']:,.0f} households, gateway"
-    p99, at_once = figures["through_p99_ms"], figures["at_once_p99_ms"]
+    p99, arriving = figures["through_p99_ms"], figures["arriving_p99_ms"]
     return [
         (f"{what}, p99", f"{p99:.1f} ms", compared, f"under {AIM_MS} ms", p99 < AIM_MS),
         (
-            f"{what}, {AT_ONCE} at once, p99",
-            f"{at_once:.1f} ms",
-            "one at a time",
+            f"{what}, {PER_SECOND} arriving a second, p99",
+            f"{arriving:.1f} ms",
+            f"median {figures['arriving_p50_ms']:.1f} ms",
             f"under {AIM_MS} ms",
-            at_once < AIM_MS,
+            arriving < AIM_MS,
+        ),
+        (
+            f"{what}, {AT_ONCE} desks without a pause",
+            f"{figures['at_once_per_s']:.0f}/s",
+            f"p99 {figures['at_once_p99_ms']:.1f} ms",
+            "",
+            True,
         ),
     ]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -27,7 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from services.eligibility.app import SERVICE, EligibilitySettings
-from services.eligibility.cycles import compute_cycle, open_cycle
+from services.eligibility.cycles import close_cycle, comparison_sql, compute_cycle, open_cycle
+from services.eligibility.cycles import repository as cycles
 from services.eligibility.decisions import repository as decisions
 from services.eligibility.decisions.explain_decision import explain_decision
 from services.eligibility.enrolments import enrol_programme
@@ -152,6 +154,7 @@ async def measure(*, short: bool, households: int | None = None) -> dict[str, fl
     count = households or (20_000 if short else 700_000)
     async with _platform(count) as (context, own):
         database = context.database
+        memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         async with database.session() as session:
             code, version, _ = await create_version(session, OFFICER, PROGRAMME.read_bytes())
             await publish_version(session, context.clock, OFFICER, code, version)
@@ -167,8 +170,11 @@ async def measure(*, short: bool, households: int | None = None) -> dict[str, fl
         computed_cpu_s = await _cpu(own) - before
         raw_s, raw_cpu_s = await _raw(own, cycle_id)
         one_ms = await _one(context, cycle_id)
+        before = await _cpu(own)
         rehearsed_s = await _rehearse(context)
-        granted = await own.fetchval("SELECT count(*) FROM entitlement")
+        rehearsed_cpu_s = await _cpu(own) - before
+        following = await _next_month(context, own, cycle_id)
+        granted = await own.fetchval("SELECT count(*) FROM entitlement WHERE cycle_id = $1", cycle_id)
         people = await own.fetchval("SELECT count(*) FROM member_fact")
     return {
         "households": count,
@@ -181,9 +187,12 @@ async def measure(*, short: bool, households: int | None = None) -> dict[str, fl
         "raw_cpu_s": raw_cpu_s,
         "cycle_to_raw": computed_s / raw_s,
         "rehearsal_s": rehearsed_s,
+        "rehearsal_cpu_s": rehearsed_cpu_s,
+        "rehearsal_to_cycle": rehearsed_s / computed_s,
         "rehearsal_to_raw": rehearsed_s / raw_s,
         "one_decision_ms": one_ms,
-    }
+        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - memory_mib,
+    } | following
 
 
 async def _raw(own: asyncpg.Connection, cycle_id: UUID) -> tuple[float, float]:
@@ -233,6 +242,37 @@ async def _rehearse(context: Context) -> float:
     return await _job(context)
 
 
+async def _next_month(context: Context, own: asyncpg.Connection, cycle_id: UUID) -> dict[str, float]:
+    """Close the cycle; compute the next, compared with it; read pages of what changed."""
+    database = context.database
+    async with database.session() as session:
+        cycle = await cycles.find(session, cycle_id)
+        assert cycle is not None
+        await close_cycle.close_cycle(
+            session, OFFICER, cycle_id, cycle.entitlement_count, cycle.amount, cycle.comparison_hash
+        )
+    closed_s = await _job(context)
+    async with database.session() as session:
+        later_id = await open_cycle.open_cycle(session, OFFICER, CODE, "2020-08")
+        await compute_cycle.compute_cycle(session, OFFICER, later_id)
+    before = await _cpu(own)
+    next_s = await _job(context)
+    next_cpu_s = await _cpu(own) - before
+    async with database.session() as session:
+        previous, later = await cycles.find(session, cycle_id), await cycles.find(session, later_id)
+    taken: list[float] = []
+    after: UUID | None = None
+    for _ in range(5):
+        started = time.monotonic()
+        async with database.session() as session:
+            page = await comparison_sql.changes(
+                session, OFFICER, later, previous, change=None, cause=None, after=after, limit=100
+            )
+        taken.append((time.monotonic() - started) * 1000)
+        after = page[-1].beneficiary_id if page else after
+    return {"close_s": closed_s, "next_s": next_s, "next_cpu_s": next_cpu_s, "page_ms": statistics.median(taken)}
+
+
 def rows(figures: Mapping[str, float]) -> Sequence[tuple[str, str, str, str, bool]]:
     """Lines of the table: measured, result, compared with, aim, met."""
     size = f"{figures['households']:,.0f} households, {figures['people']:,.0f} people"
@@ -242,8 +282,13 @@ def rows(figures: Mapping[str, float]) -> Sequence[tuple[str, str, str, str, boo
          f"raw {figures['raw_s']:.1f} s: {figures['cycle_to_raw']:.2f}x; processor {figures['cycle_cpu_s']:.1f} s "
          f"against {figures['raw_cpu_s']:.1f} s",
          "under 30 s at 700,000; within 3x", figures["cycle_s"] < max(30 * scale, 2) and figures["cycle_to_raw"] <= 3),
-        ("rehearsal, 12 months ahead", f"{figures['rehearsal_s']:.1f} s", f"{figures['rehearsal_to_raw']:.2f}x of raw",
-         "as fast as a cycle", figures["rehearsal_s"] < max(30 * scale, 2)),
+        ("rehearsal, 12 months ahead", f"{figures['rehearsal_s']:.1f} s",
+         f"{figures['rehearsal_to_cycle']:.2f}x of the cycle, {figures['rehearsal_to_raw']:.2f}x of raw; processor "
+         f"{figures['rehearsal_cpu_s']:.1f} s",
+         "as fast as a cycle", figures["rehearsal_to_cycle"] <= 1),
+        ("the month after, compared with this one", f"{figures['next_s']:.1f} s",
+         f"processor {figures['next_cpu_s']:.1f} s; a page of what changed {figures['page_ms']:.0f} ms; closing "
+         f"{figures['close_s']:.1f} s; the worker's memory +{figures['memory_mib']:.0f} MiB", "", True),
         ("enrol everybody, decisions told", f"{figures['enrol_s']:.1f} s", "", "", True),
         ("one decision, explained", f"{figures['one_decision_ms']:.1f} ms", "", "under 20 ms",
          figures["one_decision_ms"] < 20),

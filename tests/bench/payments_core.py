@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -23,10 +23,10 @@ from sqlalchemy import text
 
 from services.payments.app import SERVICE
 from services.payments.instructions.outcomes import apply_staged_outcomes, stage_outcomes
-from services.payments.ledger.model import MovementKind
 from services.payments.ledger.reading_repository import trial_balance
 from services.payments.ledger.repository import movements, open_fund_accounts, open_programme_accounts, post
 from services.payments.ledger.run_self_check import find_differences
+from services.payments.ledger.self_check_repository import close_days
 from services.payments.lists import build_list, disburse_list
 from services.payments.lists.approve_list import _reserve
 from services.payments.lists.repository import add_list, change_list
@@ -41,6 +41,8 @@ from shared.testing.keys import TestKeys
 PROGRAMME: Final = "KH-BENCH"
 TODAY: Final = date(2020, 7, 28)
 CHUNK: Final = 10_000
+PAST_CHUNK: Final = 25_000
+PAST_DAYS: Final = 90
 KEY: Final = "a" * 43 + "="
 _SEED: Final = (
     """
@@ -99,11 +101,38 @@ _RAW_POSTINGS: Final = text(
 )
 _MANY: Final = movements(
     """
-    SELECT gen_random_uuid() AS subject_id, 'settle' AS kind, 0 AS number, CAST('2020-07-28' AS date) AS effective_on,
-           'F' AS fund_code, 'KH-BENCH' AS programme_code, CASE WHEN n % 2 = 0 THEN 'bank' ELSE 'mobile_money' END AS
-           rail,
-           '' AS party, CAST(1000 + n AS numeric(18, 2)) AS amount, 'KHR' AS currency
+    SELECT CAST(lpad(to_hex(CAST(:first AS bigint) + n), 32, '0') AS uuid) AS subject_id, 'settle' AS kind,
+           0 AS number, CAST('2020-07-28' AS date) AS effective_on, 'F' AS fund_code, 'KH-BENCH' AS programme_code,
+           CASE WHEN n % 2 = 0 THEN 'bank' ELSE 'mobile_money' END AS rail, '' AS party,
+           CAST(1000 + n AS numeric(18, 2)) AS amount, 'KHR' AS currency
     FROM generate_series(1, CAST(:count AS integer)) AS n
+    """
+)
+"""Movements as our own code books them; their ids lie together, as those of a chunk of payments do."""
+_PAST: Final = text(
+    """
+    WITH account AS (
+        SELECT d.id AS debit, c.id AS credit, d.rail FROM ledger_account d JOIN ledger_account c ON c.rail = d.rail
+        WHERE d.type = 'paid' AND c.type = 'in_transit' AND d.rail IN ('bank', 'mobile_money')
+    ), entry AS (
+        INSERT INTO journal (recorded_at) SELECT now() - make_interval(days => CAST(:days AS integer))
+        RETURNING id
+    )
+    INSERT INTO movement (journal_id, subject_id, kind, number, effective_on, debit_account_id, credit_account_id,
+        amount, currency)
+    SELECT entry.id, CAST(lpad(to_hex(CAST(:first AS bigint) + n), 32, '0') AS uuid), 'settle', 0, '2020-07-28',
+           account.debit, account.credit, 1000 + n, 'KHR'
+    FROM generate_series(1, CAST(:count AS integer)) AS n CROSS JOIN entry
+    JOIN account ON account.rail = CASE WHEN n % 2 = 0 THEN 'bank' ELSE 'mobile_money' END
+    """
+)
+"""The postings of past months, set-wise; the triggers that keep balances run as always."""
+_PLAIN_SUM: Final = text(
+    """
+    SELECT account, sum(amount) AS balance FROM (
+        SELECT debit_account_id AS account, sum(amount) AS amount FROM movement GROUP BY 1
+        UNION ALL SELECT credit_account_id, -sum(amount) FROM movement GROUP BY 1) AS legs
+    GROUP BY account
     """
 )
 _OFFER: Final = text(
@@ -252,28 +281,58 @@ async def _outcomes(context: Context, count: int, raw: float) -> dict[str, float
 
 
 async def _ledger(context: Context, postings: int) -> dict[str, float]:
-    """Postings booked per second in chunks; the trial balance over all of them; the self-check."""
+    """Postings booked per second in chunks; the trial balance over all of them, now and at past instants; the
+    self-check.
+    """
+    booked_count = min(postings, 1_000_000)
+    past = (postings - booked_count) // 2
+    for number in range(past // PAST_CHUNK):
+        async with context.database.session() as session:
+            values = {"days": PAST_DAYS - number * PAST_DAYS * PAST_CHUNK // past, "first": 2**40 + number * PAST_CHUNK}
+            await session.execute(_PAST, values | {"count": PAST_CHUNK})
     with Timed() as booked:
-        for _ in range(postings // 2 // CHUNK):
+        for number in range(booked_count // 2 // CHUNK):
             async with context.database.session() as session:
-                await post(session, _MANY, {"count": CHUNK})
-    taken = []
-    for _ in range(5):
-        with Timed() as read:
-            async with context.database.session() as session:
-                rows = await trial_balance(session)
-        taken.append(read.seconds)
-    assert sum(row.balance for row in rows) == 0
+                await post(session, _MANY, {"count": CHUNK, "first": 2**50 + number * CHUNK})
+    open_days = await _read_balance(context, None)
+    now = datetime.now(UTC)
+    with Timed() as closed:
+        async with context.database.session() as session:
+            await close_days(session, (now - timedelta(days=2)).date())
+    taken = await _read_balance(context, None)
+    then = await _read_balance(context, now - timedelta(days=PAST_DAYS // 2, hours=1))
+    with Timed() as summed:
+        async with context.database.session() as session:
+            plain = {row.account: row.balance for row in await session.execute(_PLAIN_SUM)}
+            kept = {row.id: row.balance for row in await trial_balance(session)}
+    assert {account: balance for account, balance in kept.items() if balance} == {
+        account: balance for account, balance in plain.items() if balance
+    }
     with Timed() as checked:
         async with context.database.session() as session:
             await find_differences(session)
     return {
-        "postings": postings,
-        "kind": float(len(MovementKind)),
-        "per_s": postings / booked.seconds,
-        "trial_balance_s": statistics.median(taken),
+        "postings": float(postings),
+        "per_s": booked_count / booked.seconds,
+        "trial_balance_s": taken,
+        "trial_balance_open_days_s": open_days,
+        "trial_balance_past_s": then,
+        "plain_sum_s": summed.seconds,
+        "close_days_s": closed.seconds,
         "self_check_s": checked.seconds,
     }
+
+
+async def _read_balance(context: Context, at: datetime | None) -> float:
+    """Seconds of a trial balance: the median of five."""
+    taken = []
+    for _ in range(5):
+        with Timed() as read:
+            async with context.database.session() as session:
+                rows = await trial_balance(session, at)
+        taken.append(read.seconds)
+    assert sum(row.balance for row in rows) == 0
+    return statistics.median(taken)
 
 
 def rows(figures: dict[str, dict[str, float]]) -> list[tuple[str, str, str, str, bool]]:
@@ -290,8 +349,11 @@ def rows(figures: dict[str, dict[str, float]]) -> list[tuple[str, str, str, str,
         ),
         (
             "trial balance over "
-            f"{ledger['postings']:,.0f} postings", f"{ledger['trial_balance_s'] * 1000:.0f} ms",
-            f"booked at {ledger['per_s']:,.0f} postings/s; self-check {ledger['self_check_s']:.1f} s",
+            f"{ledger['postings']:,.0f} postings",
+            f"{_ms(ledger['trial_balance_s'])}; at a past instant {_ms(ledger['trial_balance_past_s'])};"
+            f" before any day is closed {_ms(ledger['trial_balance_open_days_s'])}",
+            f"the plain sum of the movements {ledger['plain_sum_s']:.1f} s; booked at {ledger['per_s']:,.0f}"
+            f" postings/s; self-check {ledger['self_check_s']:.1f} s",
             "under 1 s",
             ledger["trial_balance_s"] < 1,
         ),
@@ -302,6 +364,10 @@ def rows(figures: dict[str, dict[str, float]]) -> list[tuple[str, str, str, str,
         compared = f"raw rows and postings {found['raw_seconds']:.1f} s: {found['times_raw']:.1f} times"
         table.append((f"{name}, {found['count']:,.0f}", f"{found['per_s']:,.0f}/s", compared, aim, met))
     return table
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
 
 
 def main() -> None:

@@ -51,16 +51,23 @@ POLICY: Final = RailPolicy(
 _POLICY_ROW: Final = (
     "INSERT INTO rail_policy (rail, policy, version, changed_by, changed_at) VALUES ($1, $2::jsonb, 1, 'test', now())"
 )
-_DEAD_JOBS: Final = (
-    "UPDATE job SET lease_until = now() - interval '1 second' WHERE state = 'running' AND lease_owner LIKE $1"
-)
-_DEAD_SCHEDULES: Final = "UPDATE schedule_run SET lease_until = now() - interval '1 second' WHERE lease_owner LIKE $1"
-_DUE: Final = (
-    "UPDATE job SET run_at = now() WHERE state = 'queued' AND run_at > now()",
-    "UPDATE batch SET next_at = now() WHERE state IN ('formed', 'submitting', 'unknown') AND next_at > now()",
-    "UPDATE rail_health SET poll_at = NULL, probe_until = NULL, retry_at = NULL, opened_at = NULL",
-    "UPDATE schedule_run SET next_run_at = now() WHERE name = 'poll_rails' AND next_run_at > now()",
-)
+_DEAD: Final = """
+    WITH jobs AS (
+        UPDATE job SET lease_until = now() - interval '1 second' WHERE state = 'running' AND lease_owner LIKE $1
+    )
+    UPDATE schedule_run SET lease_until = now() - interval '1 second' WHERE lease_owner LIKE $1
+"""
+_DUE: Final = """
+    WITH jobs AS (
+        UPDATE job SET run_at = now() WHERE state = 'queued' AND run_at > now()
+    ), batches AS (
+        UPDATE batch SET next_at = now() WHERE state IN ('formed', 'submitting', 'unknown') AND next_at > now()
+    ), rails AS (
+        UPDATE rail_health SET poll_at = NULL, probe_until = NULL, retry_at = NULL, opened_at = NULL
+    )
+    UPDATE schedule_run SET next_run_at = now() WHERE name = 'poll_rails' AND next_run_at > now()
+"""
+"""One statement, since each opens a connection of its own."""
 
 
 @dataclass
@@ -102,13 +109,11 @@ class Stack:
         process = self.running.processes.get(name)
         owner = f"%:{process.pid}:%" if process is not None else "%"  # without its database no worker keeps a lease
         await self.running.kill(name)
-        await self.running.query(_DEAD_JOBS, owner)
-        await self.running.query(_DEAD_SCHEDULES, owner)
+        await self.running.query(_DEAD, owner)
 
     async def let_time_pass(self) -> None:
         """Whatever waits for a later moment is due now."""
-        for statement in _DUE:
-            await self.running.query(statement)
+        await self.running.query(_DUE)
 
     async def next_bank_day(self) -> None:
         """The bank books and reports what came due. It states every day of every account: not to be overdone."""

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from deploy.simulators.mobile_money.behaviour import Behaviour
+from deploy.simulators.mobile_money.behaviour import Behaviour, Wallet, wallet
 from deploy.simulators.mobile_money.callbacks import CallbackSender
 from deploy.simulators.mobile_money.schemas import (
     RequestBatchTransaction,
@@ -110,6 +110,7 @@ def create_app(secret: str, behaviour: Behaviour | None = None) -> FastAPI:
     _add_errors(app)
     _add_submissions(app)
     _add_queries(app)
+    _add_accounts(app)
     _add_batches(app)
     _add_control(app)
     return app
@@ -165,6 +166,9 @@ def _add_submissions(app: FastAPI) -> None:
             raise Refused(400, "businessRule", "incorrectState") from None
         if batch is not None:
             operator.start(operator.callbacks.tell(batch, transaction))
+        if operator.books.behaviour.stall:
+            operator.books.behaviour.stall -= 1
+            await asyncio.sleep(operator.books.behaviour.stall_seconds)
         return {"serverCorrelationId": correlation, "objectReference": reference, "status": "completed"}
 
 
@@ -195,6 +199,24 @@ def _add_queries(app: FastAPI) -> None:
         if found is None:
             raise Refused(404, "identification", "identifierError")
         return found.view()
+
+
+def _add_accounts(app: FastAPI) -> None:
+    @app.get("/accounts/msisdn/{number}/status")
+    async def status(request: Request, number: str) -> dict[str, str]:
+        fate = wallet(number)
+        if fate is Wallet.UNKNOWN:
+            raise Refused(404, "identification", "identifierError")
+        return {"accountStatus": "unavailable" if fate is Wallet.CLOSED else "available"}
+
+    @app.get("/accounts/msisdn/{number}/accountname")
+    async def account_name(request: Request, number: str) -> dict[str, Any]:
+        if wallet(number) is Wallet.UNKNOWN:
+            raise Refused(404, "identification", "identifierError")
+        name = _operator(request).books.behaviour.holder_name
+        if not name:
+            raise Refused(403, "authorisation", "requestNotAllowed", "names are not offered")
+        return {"name": {"fullName": name}}
 
 
 def _add_batches(app: FastAPI) -> None:

@@ -63,3 +63,6 @@ class Behaviour(BaseModel):
     callback_first: bool = Field(default=False, description="Send the callback before the answer to the request.")
     forge: bool = Field(default=False, description="Before each genuine callback send one with a wrong signature.")
     echo_amounts: bool = Field(default=True, description="Put amount and currency in completions' customData.")
+    holder_name: str = Field(
+        default="", max_length=140, description="Whose every wallet is; empty: names are not told."
+    )

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from deploy.simulators.mobile_money.app import create_app
+from services.payments.rails.apply_callbacks import apply_callbacks
 from services.payments.rails.dispatch_batch import dispatch_batch
 from services.payments.rails.form_batches import form_batches
 from services.payments.rails.model import BatchState
@@ -152,8 +153,11 @@ async def test_operators_callbacks_arrive_signed_forged_doubled_and_contradictor
     behaviour = {"callbacks": "transaction", "forge": True, "callback_copies": 2, "callback_first": True}
     await operator.put("/_control/behaviour", json=behaviour)
     await form_batches(service.context)
-    assert await all_dispatched(service) == [BatchState.COMPLETED]
+    await all_dispatched(service)
+    await apply_callbacks(service.context)
     assert await states(service, waiting) == ["settled", "failed", "settled"]
+    (batch,) = await rows(service, "SELECT state FROM batch")
+    assert batch["state"] == "completed"
     (contradiction,) = await rows(service, "SELECT kind, end_to_end_id FROM reconciliation_break")
     assert contradiction == {"kind": "contradiction", "end_to_end_id": waiting[2].reference}
     callbacks = (await operator.get("/_control/state")).json()["callbacks"]

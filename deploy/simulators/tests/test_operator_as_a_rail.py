@@ -157,3 +157,32 @@ async def test_what_a_partial_batch_leaves_open_is_told_later():
         await client.post("/_control/decide")
         await wait_for(lambda: len(app.state.operator.books.payments) == 5, what="all to be paid")
         assert await told() == 5
+
+
+async def test_a_wallet_is_asked_about_before_it_is_paid():
+    app = create_app(SECRET)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=5) as client:
+        rail = MobileMoneyRail(client, "", "samaki")
+        good, closed, unknown = "+85512000001", "85512990002", "85512990001"
+        silent = await rail.check_account("WING", good, "Sok Dara")
+        assert silent is not None
+        assert (silent.exists, silent.payable, silent.name_agrees) == (True, True, None)
+        await client.put("/_control/behaviour", json={"holder_name": "DARA SOK"})
+        same, other = [await rail.check_account("WING", good, name) for name in ("Sok Dara", "Chea Vanna")]
+        assert same is not None
+        assert other is not None
+        assert (same.name_agrees, other.name_agrees) == (True, False)
+        shut, nobody = [await rail.check_account("WING", number, "Sok Dara") for number in (closed, unknown)]
+        assert shut is not None
+        assert nobody is not None
+        assert (shut.exists, shut.payable) == (True, False)
+        assert (nobody.exists, nobody.payable) == (False, False)
+        await client.put("/_control/behaviour", json={"maintenance": True})
+        assert await rail.check_account("WING", good, "Sok Dara") is None
+
+
+async def test_an_operator_without_account_calls_says_nothing_of_a_wallet():
+    async with httpx.AsyncClient(
+        base_url="http://operator", transport=httpx.MockTransport(lambda _: httpx.Response(404))
+    ) as c:
+        assert await MobileMoneyRail(c, "", "samaki").check_account("WING", "85512000001", "Sok Dara") is None

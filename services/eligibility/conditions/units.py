@@ -7,7 +7,22 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Date, Integer, Select, Table, and_, case, cast, exists, func, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Date,
+    FromClause,
+    Integer,
+    Select,
+    Table,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -60,18 +75,7 @@ def _due(
     only: UUID | None,
 ) -> CTE:
     event = EVENT.c
-    statement = select(
-        event.id,
-        event.subject_id,
-        event.occurred_on,
-        event.kind.label("e_kind"),
-        _ordinal(known_at).label("e_ordinal"),
-        event.babies.label("e_babies"),
-        event.value.label("e_value"),
-        func.least(MAX_DAYS, 1 + func.coalesce(event.until, event.occurred_on) - event.occurred_on).label("e_days"),
-        event.notice_days.label("e_notice_days"),
-        func.least(MAX_LATE, func.greatest(0, cast(event.recorded_at, Date) - event.occurred_on)).label("e_late_days"),
-    )
+    statement = select(*_columns(known_at))
     if only is not None:
         return statement.where(event.id == only).cte("due").prefix_with("MATERIALIZED")
     paid = [SETTLED.c.programme_code == file.code, SETTLED.c.event_id == event.id]
@@ -92,6 +96,50 @@ def _due(
     if until is not None:
         statement = statement.where(event.subject_id <= until)
     return statement.cte("due").prefix_with("MATERIALIZED")
+
+
+def _columns(known_at: datetime | None) -> list[ColumnElement[Any]]:
+    event = EVENT.c
+    return [
+        event.id,
+        event.subject_id,
+        event.occurred_on,
+        event.kind.label("e_kind"),
+        _ordinal(known_at).label("e_ordinal"),
+        event.babies.label("e_babies"),
+        event.value.label("e_value"),
+        func.least(MAX_DAYS, 1 + func.coalesce(event.until, event.occurred_on) - event.occurred_on).label("e_days"),
+        event.notice_days.label("e_notice_days"),
+        func.least(MAX_LATE, func.greatest(0, cast(event.recorded_at, Date) - event.occurred_on)).label("e_late_days"),
+    ]
+
+
+def events_repeated(
+    kinds: Sequence[str], months: FromClause, *, after: UUID | None, until: UUID, wanted: ColumnElement[bool]
+) -> CTE:
+    """CTE `happened`: what was recorded in some months, as it would be if it happened again, settled or not.
+
+    Args:
+        months: number, first_day and last_day of the month of the record, and `shift`, months from it to the projected
+            one.
+        after, until: range of the persons' ids.
+        wanted: a further condition on the event.
+
+    Returns:
+        The columns of `events_in_force`, number, and paid_on: the day it would happen; facts stay those of its record.
+    """
+    event, month = EVENT.c, months.c
+    within = and_(event.occurred_on >= month.first_day, event.occurred_on <= month.last_day)
+    paid_on = cast(event.occurred_on + func.make_interval(0, month.shift), Date)
+    statement = (
+        select(*_columns(None), month.number, paid_on.label("paid_on"))
+        .join_from(EVENT, months, within)
+        .where(event.kind.in_(kinds), event.subject_id <= until, *_counts(event, None), ~_reported_before(), wanted)
+    )
+    if after is not None:
+        statement = statement.where(event.subject_id > after)
+    due = statement.cte("due").prefix_with("MATERIALIZED")
+    return _with_facts(due, None, ("number", "paid_on")).cte("happened").prefix_with("MATERIALIZED")
 
 
 def _counts(event: Any, known_at: datetime | None) -> list[ColumnElement[bool]]:
@@ -133,8 +181,12 @@ def _reported_before() -> ColumnElement[bool]:
     )
 
 
-def _with_facts(due: CTE, known_at: datetime | None) -> Select[Any]:
-    """The household that the person belonged to on the event's date, in the version in force then."""
+def _with_facts(due: CTE, known_at: datetime | None, more: Sequence[str] = ()) -> Select[Any]:
+    """The household that the person belonged to on the event's date, in the version in force then.
+
+    Args:
+        more: further columns of `due` to keep; they and the id tell its rows apart.
+    """
     fact, person = HOUSEHOLD_FACT.c, MEMBER_FACT.c
     homes = (
         select(due.c.id, due.c.occurred_on, person.household_id)
@@ -158,7 +210,7 @@ def _with_facts(due: CTE, known_at: datetime | None) -> Select[Any]:
             due.c.id.label("unit_id"),
             due.c.subject_id.label("beneficiary_id"),
             due.c.occurred_on.label("on_date"),
-            *(column for column in due.c if column.name.startswith("e_")),
+            *(column for column in due.c if column.name.startswith("e_") or column.name in more),
             *(column for column in ranked.c if column.name != "event_id"),
             *(person[name].label(f"p_{name}") for name in PERSON_COLUMNS),
         )
@@ -173,8 +225,8 @@ def _with_facts(due: CTE, known_at: datetime | None) -> Select[Any]:
             ),
         )
         .where(~ranked.c.dissolved, person.birth_ymd <= ymd_column(due.c.occurred_on))
-        .ext(distinct_on(due.c.id))
-        .order_by(due.c.id, ranked.c.effective_on.desc(), ranked.c.household_id)
+        .ext(distinct_on(due.c.id, *(due.c[name] for name in more)))
+        .order_by(due.c.id, *(due.c[name] for name in more), ranked.c.effective_on.desc(), ranked.c.household_id)
     )
 
 

@@ -40,10 +40,10 @@ async def check_coverage(
     Raises:
         AskForOne, ReferenceInvalid, CardUnknown, NoVersionInForce, NothingCovered, OutsideArea.
     """
-    version = await programmes.version_in_force(session, question.programme_code, today)
-    if version is None:
+    governing = await programmes.rules_in_force(session, question.programme_code, today)
+    if governing is None:
         raise NoVersionInForce(f"No published version of {question.programme_code} is in force today.")
-    programme = programmes.compiled(version.document)
+    version, programme = governing
     if not programme.file.covers:
         raise NothingCovered("Ask for a programme whose frequency is none, with `covers`.")
     household = await _find(session, question, today)
@@ -59,12 +59,12 @@ async def check_coverage(
     covered = all(holds.values()) and not household.dissolved
     await audit.record(
         session, principal, "coverage.check", "household", household.household_id,
-        {"programme_code": question.programme_code, "version": version.version, "covered": covered},
+        {"programme_code": question.programme_code, "version": version, "covered": covered},
     )  # fmt: skip
     return CoverageView(
         covered=covered,
         programme_code=question.programme_code,
-        programme_version=version.version,
+        programme_version=version,
         on=today,
         household_reference=household.reference,
         card_valid_until=household.card_valid_until if covered else None,

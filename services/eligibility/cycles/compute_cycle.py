@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.eligibility.chunks import in_ranges
+from services.eligibility.chunks import ROOMY, in_ranges
 from services.eligibility.conditions.event_entitlements import compute_event_chunk
 from services.eligibility.cycles import repository
 from services.eligibility.cycles.adjust_cycle import adjust_cycle
@@ -76,15 +76,20 @@ async def run_computation(run: jobs.JobRun) -> dict[str, Any]:
         if basis.programme.file.unit == "event":
             return await compute_event_chunk(
                 session, basis.programme, basis.version, cycle_id, basis.last_day, after=after, until=until,
-                unconfirmed=basis.unconfirmed,
+                unconfirmed=basis.unconfirmed, known_at=begun.cycle.known_at,
             )  # fmt: skip
         return await compute_chunk(session, basis, after=after, until=until)
 
     await in_ranges(run, bounds, compute, "households computed")
     async with database.session() as session:
+        # Rows of this cycle are a value that the statistics do not know yet: what follows is planned by them.
+        await repository.refresh_statistics(session)
+    async with database.session() as session:
+        await session.execute(ROOMY)
         await run.still_mine(session)
         await adjust_cycle(session, begun.basis.programme, begun.cycle)
     async with database.session() as session:
+        await session.execute(ROOMY)
         await run.still_mine(session)
         return await _finish(session, run, begun)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import CTE, ColumnElement, Table, exists, or_, select
 
 from services.eligibility.enrolments.model import EnrolmentRow, EnrolmentState
-from services.eligibility.facts.repository import Day
+from services.eligibility.facts.repository import Day, day_column
 
 ENROLMENT: Table = EnrolmentRow.__table__  # type: ignore[assignment]
 PREFIX = "excluded_by."
@@ -49,10 +49,11 @@ def excluded_column(exclusion: Exclusion, facts: CTE, on: Day) -> ColumnElement[
     other = ENROLMENT.alias("other")
     key = "household_id" if exclusion.same == "household" else "beneficiary_id"
     taking_part: Sequence[str] = (EnrolmentState.APPROVED.value, EnrolmentState.SUSPENDED.value)
+    day = day_column(on)
     condition = exists(
         select(other.c.id)
         .where(other.c.programme_code == exclusion.programme, other.c[key] == facts.c[key])
-        .where(other.c.effective_on <= on, or_(other.c.state.in_(taking_part), other.c.ended_on > on))
+        .where(other.c.effective_on <= day, or_(other.c.state.in_(taking_part), other.c.ended_on > day))
         .correlate(facts)
     )
     return condition

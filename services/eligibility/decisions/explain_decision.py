@@ -13,13 +13,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.eligibility.decisions import repository
 from services.eligibility.decisions.exclusions import PREFIX
-from services.eligibility.decisions.schemas import AdjustedLine, BenefitView, ClauseView, DecisionView, LineView, Text
+from services.eligibility.decisions.schemas import (
+    AdjustedLine,
+    BenefitView,
+    ClauseView,
+    DecisionView,
+    LineView,
+    MissingView,
+    Text,
+)
 from services.eligibility.facts.units import load_view
 from services.eligibility.model import AnyRow
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.programmes.compiled import CompiledProgramme
 from services.eligibility.programmes.file import Benefit, Words
 from services.eligibility.rules.evaluate import HouseholdView, facts_used
+from services.eligibility.rules.near_miss import missing
 
 _HOLDS = Text(km="លក្ខខណ្ឌនេះត្រូវបានបំពេញ។", en="This condition is met.")
 
@@ -44,6 +53,7 @@ async def explain_decision(session: AsyncSession, decision: AnyRow) -> DecisionV
         event_id=decision.unit_id,
     )
     lines = await repository.lines_of(session, decision)
+    clauses = [*_clauses(programme, decision.failed, view), *_excluded(decision.failed)]
     return DecisionView(
         id=decision.id,
         purpose=decision.purpose,
@@ -57,7 +67,8 @@ async def explain_decision(session: AsyncSession, decision: AnyRow) -> DecisionV
         facts_version=decision.facts_version,
         facts_hash=bytes(decision.facts_hash).hex(),
         qualifies=decision.qualifies,
-        clauses=[*_clauses(programme, decision.failed, view), *_excluded(decision.failed)],
+        near_miss=len(decision.failed) == 1 and sum(len(clause.missing) for clause in clauses) == 1,
+        clauses=clauses,
         benefits=_benefits(programme, lines),
         decided_at=decision.decided_at,
     )
@@ -69,7 +80,8 @@ def _clauses(programme: CompiledProgramme, failed: Sequence[str], view: Househol
         holds = clause.id not in failed
         reason = _HOLDS if holds else _text(clause.reason)
         facts = facts_used(rules[clause.id], view)
-        yield ClauseView(id=clause.id, rule=clause.when, holds=holds, reason=reason, facts=facts)
+        steps = [] if holds else [MissingView.model_validate(step) for step in missing(rules[clause.id], view)]
+        yield ClauseView(id=clause.id, rule=clause.when, holds=holds, reason=reason, facts=facts, missing=steps)
 
 
 def _excluded(failed: Sequence[str]) -> Iterator[ClauseView]:

@@ -16,6 +16,17 @@ class Text(BaseModel):
     en: str
 
 
+class MissingView(BaseModel):
+    """One comparison that stands in the way, e.g. `person.age` is 58 and needs `>=` 60."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    fact: str
+    has: bool | int | str
+    needs: str
+    than: bool | int | str
+
+
 class ClauseView(BaseModel):
     """One clause: its rule, whether it holds, the reason told to the family, and the facts it saw."""
 
@@ -24,6 +35,7 @@ class ClauseView(BaseModel):
     holds: bool
     reason: Text
     facts: dict[str, bool | int | str]
+    missing: list[MissingView] = Field(default_factory=list, description="What it would need, where it does not hold.")
 
 
 class LineView(BaseModel):
@@ -88,6 +100,7 @@ class DecisionView(BaseModel):
     facts_version: int
     facts_hash: str = Field(description="SHA-256 of the facts seen.")
     qualifies: bool
+    near_miss: bool = Field(description="One thing alone was missing: see `missing` of the clause that does not hold.")
     clauses: list[ClauseView]
     benefits: list[BenefitView] = Field(description="Empty for a decision on enrolment.")
     decided_at: datetime

@@ -12,18 +12,19 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Date, Select, Text, and_, case, exists, literal, or_, select, true
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, Text, and_, case, exists, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.eligibility.conditions.named import condition_columns
 from services.eligibility.conditions.units import PERSON_COLUMNS, event_bounds, events_in_force
-from services.eligibility.facts.household import Household, UnitSeen, view_on, ymd
+from services.eligibility.facts.household import Household, UnitSeen, view_on
 from services.eligibility.facts.repository import (
     HOUSEHOLD_FACT,
     MEMBER_FACT,
     Day,
     chunk_bounds,
+    day_column,
     facts_in_force,
     household_columns,
     load_household,
@@ -75,7 +76,27 @@ def units_in_force(
     if programme.file.unit == "household":
         return facts_in_force(on, after=after, until=until, only=only, known_at=known_at)
     households = facts_in_force(on, after=after, until=until, known_at=known_at, name="households")
-    person = MEMBER_FACT.c
+    statement = persons_of(programme, households, on, known_at=known_at)
+    if only is not None:
+        statement = statement.where(MEMBER_FACT.c.person_id.in_(only))
+    return statement.cte("facts").prefix_with("MATERIALIZED")
+
+
+def persons_of(
+    programme: CompiledProgramme,
+    households: CTE,
+    on: Day,
+    *,
+    known_at: datetime | None = None,
+    people: FromClause = MEMBER_FACT,
+) -> Select[Any]:
+    """The members of these households that a programme judges, each with her own facts and her household's.
+
+    Args:
+        households: of facts/repository.py `facts_in_force`, or with a day of its own in each row.
+        people: a table or CTE with the columns of the member table.
+    """
+    person = people.c
     own = {"unit_id", "beneficiary_id"}
     statement = (
         select(
@@ -84,34 +105,34 @@ def units_in_force(
             *(column for column in households.c if column.name not in own),
             *(person[name].label(f"p_{name}") for name in PERSON_COLUMNS),
         )
-        .join(
-            households, and_(person.household_id == households.c.household_id, person.version == households.c.version)
+        .join_from(
+            people,
+            households,
+            and_(person.household_id == households.c.household_id, person.version == households.c.version),
         )
-        .where(person.birth_ymd <= ymd(on), _belongs_here(households, on, known_at))
+        .where(person.birth_ymd <= ymd_column(on), _belongs_here(households, on, known_at, people))
     )
     if programme.file.unit == "worker":
         statement = statement.where(or_(person.employer_id.is_not(None), person.insured))
     if programme.file.unit == "student":
         statement = statement.where(person.education_level.in_(STUDENT_LEVELS))
-    if only is not None:
-        statement = statement.where(person.person_id.in_(only))
-    return statement.cte("facts").prefix_with("MATERIALIZED")
+    return statement
 
 
-def _belongs_here(households: CTE, on: date, known_at: datetime | None) -> ColumnElement[bool]:
+def _belongs_here(households: CTE, on: Day, known_at: datetime | None, people: FromClause) -> ColumnElement[bool]:
     """Nobody is a unit twice: who is listed in two households for a moment belongs to the one that holds since later.
 
     Nearly everybody is listed in one household only, which one look into an index tells.
     """
-    person, listed, fact = MEMBER_FACT.c, MEMBER_FACT.alias("listed").c, HOUSEHOLD_FACT.c
+    person, listed, fact = people.c, MEMBER_FACT.alias("listed").c, HOUSEHOLD_FACT.c
     elsewhere = exists().where(listed.person_id == person.person_id, listed.household_id != person.household_id)
     homes = MEMBER_FACT.alias("homes").c
-    holds = fact.effective_on <= literal(on, Date)
+    holds = fact.effective_on <= day_column(on)
     known = fact.recorded_at <= known_at if known_at is not None else true()
     in_force = (
         select(fact.household_id, fact.version, fact.effective_on, fact.dissolved, holds.label("holds"))
         .where(fact.household_id.in_(select(homes.household_id).where(homes.person_id == person.person_id)), known)
-        .correlate(MEMBER_FACT)
+        .correlate(people, households)
         .ext(distinct_on(fact.household_id))
         .order_by(fact.household_id, holds.desc(), case((holds, fact.version), else_=-fact.version).desc())
         .lateral("in_force")
@@ -128,7 +149,7 @@ def _belongs_here(households: CTE, on: date, known_at: datetime | None) -> Colum
         .where(~in_force.c.dissolved)
         .order_by(in_force.c.holds.desc(), in_force.c.effective_on.desc(), in_force.c.household_id.desc())
         .limit(1)
-        .correlate(MEMBER_FACT)
+        .correlate(people, households)
         .scalar_subquery()
     )
     return or_(~elsewhere, home == households.c.household_id)
@@ -142,12 +163,20 @@ class _Person:
             setattr(self, name, facts.c[f"p_{name}"])
 
 
-def scope_columns(programme: CompiledProgramme, facts: CTE, on: Day, known_at: datetime | None = None) -> ScopeColumns:
+def scope_columns(
+    programme: CompiledProgramme,
+    facts: CTE,
+    on: Day,
+    known_at: datetime | None = None,
+    *,
+    people: FromClause = MEMBER_FACT,
+) -> ScopeColumns:
     """The columns of every fact that this programme's rules may name.
 
     Args:
         facts: of `units_in_force`, or of conditions/units.py.
         on: the reference date; `facts.c.on_date` where each unit has its own.
+        people: where members are found: the table, or a CTE with its columns.
     """
     number = ymd_column(on)
     unit: dict[str, ColumnElement[Any]] = {
@@ -156,8 +185,8 @@ def scope_columns(programme: CompiledProgramme, facts: CTE, on: Day, known_at: d
         "reference.month": (number // 100) % 100,
     }
     tests = programme.file.conditions
-    members = member_columns(on)
-    members |= condition_columns(tests, MEMBER_FACT.c.person_id, facts.c.village_code, on, known_at)
+    members = member_columns(on, people.c)
+    members |= condition_columns(tests, people.c.person_id, facts.c.village_code, on, known_at)
     if programme.file.unit != "household":
         person = member_columns(on, _Person(facts))
         person |= condition_columns(tests, facts.c.beneficiary_id, facts.c.village_code, on, known_at)

@@ -11,24 +11,29 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.eligibility.access import EnrolmentRead, ProgrammeRead
 from services.eligibility.left_behind import repository
 from services.eligibility.left_behind.repository import By, Kind
-from services.eligibility.left_behind.suppress import TOTAL, suppress
+from services.eligibility.left_behind.tables import protected_table
+from services.eligibility.local_day import local_day
 from services.eligibility.paging import after_id
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.programmes.errors import ProgrammeUnknown
 from shared import audit
-from shared.auth import Principal
-from shared.errors import FieldError, Forbidden, Invalid, responses
-from shared.http import ClockDep, Router, SessionDep
+from shared.auth import Principal, ensure_area
+from shared.errors import FieldError, Forbidden, Invalid, OutsideArea, responses
+from shared.http import ContextDep, Router, SessionDep
 from shared.pagination import Page, Paging
 from shared.spreadsheet import csv_response
 
 router = Router(prefix="/eligibility/v1/programmes/{code}/left-behind", tags=["left behind"])
-Place = Annotated[str, Query(pattern=r"^(\d{2}){0,2}$", description="Province or district; empty: the whole country.")]
+Place = Annotated[
+    str,
+    Query(pattern=r"^(\d{2}){0,3}$", description="Province, district or commune, of `by` place; empty: the country."),
+]
 CycleId = Annotated[UUID | None, Query(description="Of `not_paid`: the closed cycle.")]
 
 
 class CellView(BaseModel):
-    """A count. `count` null: hidden, because it is below 5 or would let such a one be worked out."""
+    """A count. `count` null: hidden, because it is below 5 or would let such a one be worked out. `reason` rare: those
+    that fewer than 5 share in the whole country."""
 
     reason: str
     category: str
@@ -41,6 +46,7 @@ class TableView(BaseModel):
     programme_code: str
     kind: str
     by: str
+    place: str
     unit: str = Field(description="What is counted: beneficiaries, or people of their households.")
     cells: list[CellView]
 
@@ -56,34 +62,34 @@ class OutreachView(BaseModel):
     reason: str
 
 
-@router.get("/{kind}", responses=responses(ProgrammeUnknown, Invalid))
+@router.get("/{kind}", responses=responses(ProgrammeUnknown, Invalid, OutsideArea))
 async def get_table(
     code: str,
     kind: Kind,
     principal: ProgrammeRead,
     session: SessionDep,
-    clock: ClockDep,
+    context: ContextDep,
     by: Annotated[By, Query()] = "place",
     place: Place = "",
     cycle_id: CycleId = None,
 ) -> TableView:
     """Counts by reason: eligible and not enrolled, blocked by a clause, granted and not paid; small cells hidden."""
-    return await _table(session, clock, principal, code, kind, by, place, cycle_id)
+    return await _table(session, context, principal, code, kind, by, place, cycle_id)
 
 
-@router.get("/{kind}/table.csv", responses=responses(ProgrammeUnknown, Invalid))
+@router.get("/{kind}/table.csv", responses=responses(ProgrammeUnknown, Invalid, OutsideArea))
 async def get_csv(
     code: str,
     kind: Kind,
     principal: ProgrammeRead,
     session: SessionDep,
-    clock: ClockDep,
+    context: ContextDep,
     by: Annotated[By, Query()] = "place",
     place: Place = "",
     cycle_id: CycleId = None,
 ) -> Response:
     """The same as CSV."""
-    view = await _table(session, clock, principal, code, kind, by, place, cycle_id)
+    view = await _table(session, context, principal, code, kind, by, place, cycle_id)
     rows = [cell.model_dump() | {"count": "hidden" if cell.count is None else cell.count} for cell in view.cells]
     return csv_response(["reason", "category", "count"], rows, f"left-behind-{code}-{kind}-{by}.csv")
 
@@ -118,7 +124,7 @@ async def get_people(
 
 async def _table(
     session: SessionDep,
-    clock: ClockDep,
+    context: ContextDep,
     principal: Principal,
     code: str,
     kind: Kind,
@@ -128,20 +134,26 @@ async def _table(
 ) -> TableView:
     unit = await _programme(session, code)
     _check_cycle(kind, cycle_id)
-    found = await repository.counts(
-        session, principal, kind, by, code,
-        cycle_id=cycle_id, place=place, by_person=unit != "household", today=clock.now().date(),
+    _check_place(principal, by, place)
+    shown = await protected_table(
+        session, kind, by, code,
+        cycle_id=cycle_id, place=place, by_person=unit != "household", today=local_day(context),
     )  # fmt: skip
-    counts = {(row.reason, row.category): row.people for row in found}
-    reasons, categories = sorted({row for row, _ in counts}), sorted({column for _, column in counts})
-    shown = suppress(counts, reasons, categories)
-    cells = [
-        CellView(reason=reason, category=category, count=shown[reason, category])
-        for reason in (*reasons, TOTAL)
-        for category in (*categories, TOTAL)
-    ]
+    cells = [CellView(reason=reason, category=category, count=count) for (reason, category), count in shown.items()]
     counted = "beneficiaries" if by == "place" or unit != "household" else "people of their households"
-    return TableView(programme_code=code, kind=kind, by=by, unit=counted, cells=cells)
+    return TableView(programme_code=code, kind=kind, by=by, place=place, unit=counted, cells=cells)
+
+
+def _check_place(principal: Principal, by: By, place: str) -> None:
+    """Who works in one area sees its table. Other properties are counted for the whole country alone: given by place
+    too, they could be subtracted from each other."""
+    if by != "place" and place:
+        message = "by sex, age and disability there is one table, of the whole country"
+        raise Invalid("Leave the place out.", errors=[FieldError("place", "whole_country_only", message)])
+    if by == "place" and place:
+        ensure_area(principal, place)
+    elif by == "place" and not principal.national:
+        raise OutsideArea("Give a province, district or commune of your own as `place`.")
 
 
 def _check_cycle(kind: Kind, cycle_id: UUID | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -15,10 +16,10 @@ from shared.auth import Principal
 Kind = Literal["not_enrolled", "blocked", "not_paid"]
 By = Literal["place", "sex", "age", "disability"]
 
+_IN_PLACE: Final = "AND starts_with(village, cast(:place AS text))"
 _IN_AREA: Final = """
       AND (cast(:national AS boolean) OR EXISTS (
             SELECT FROM unnest(cast(:areas AS text[])) area WHERE starts_with(village, area)))
-      AND starts_with(village, cast(:place AS text))
 """
 _NOT_ENROLLED: Final = """
     SELECT s.beneficiary_id, s.household_id, s.facts_version, s.village_code AS village, n.beneficiary_reference AS
@@ -73,7 +74,7 @@ _GROUPED: Final[dict[str, str]] = {
 }
 _COUNTS: Final = {
     (kind, by): text(
-        f"WITH found AS ({found}), left_out AS (SELECT * FROM found WHERE true {_IN_AREA}) {grouped}"  # noqa: S608
+        f"WITH found AS ({found}), left_out AS (SELECT * FROM found WHERE true {_IN_PLACE}) {grouped}"  # noqa: S608
     )
     for kind, found in _KINDS.items()
     for by, grouped in _GROUPED.items()
@@ -82,7 +83,8 @@ _COUNTS: Final = {
 _LISTS: Final = {
     kind: text(
         f"WITH found AS ({found}) SELECT beneficiary_id, reference, village AS village_code, reason "  # noqa: S608 see above
-        f"FROM found WHERE true {_IN_AREA} AND (cast(:reason AS text) IS NULL OR reason = cast(:reason AS text)) "
+        f"FROM found WHERE true {_IN_PLACE} {_IN_AREA} "
+        "AND (cast(:reason AS text) IS NULL OR reason = cast(:reason AS text)) "
         "AND (cast(:after AS uuid) IS NULL OR beneficiary_id > cast(:after AS uuid)) "
         "ORDER BY beneficiary_id LIMIT cast(:limit AS int)"
     )
@@ -90,19 +92,8 @@ _LISTS: Final = {
 }
 
 
-def _who(principal: Principal, code: str, cycle_id: UUID | None, place: str) -> dict[str, Any]:
-    return {
-        "code": code,
-        "cycle_id": cycle_id,
-        "place": place,
-        "national": principal.national,
-        "areas": list(principal.areas),
-    }
-
-
 async def counts(
     session: AsyncSession,
-    principal: Principal,
     kind: Kind,
     by: By,
     code: str,
@@ -110,18 +101,20 @@ async def counts(
     cycle_id: UUID | None,
     place: str,
     by_person: bool,
-    today: Any,
+    today: date,
 ) -> Sequence[AnyRow]:
-    """(reason, category, people) in the caller's area below a place: beneficiaries by place, people by sex, age,
-    disability.
+    """(reason, category, people) below a place, whoever asks: beneficiaries by place, people by sex, age, disability.
+
+    Never shown as they are: see left_behind/tables.py.
 
     Args:
         place: place code; its next level down are the categories; empty: provinces.
         by_person: the programme's beneficiary is a person: only she is counted, not her household.
     """
-    values = _who(principal, code, cycle_id, place)
-    values |= {"digits": len(place) + 2} if by == "place" else {"by_person": by_person}
-    values |= {"today": today} if by == "age" else {}
+    values: dict[str, Any] = {
+        "code": code, "cycle_id": cycle_id, "place": place, "digits": len(place) + 2, "by_person": by_person,
+        "today": today,
+    }  # fmt: skip
     statement = _COUNTS[kind, by]
     wanted = {name: values[name] for name in values if name in statement._bindparams}
     return (await session.execute(statement, wanted)).all()
@@ -141,6 +134,9 @@ async def people(
 ) -> Sequence[AnyRow]:
     """(beneficiary_id, reference, village_code, reason) for outreach, in the order of the ids."""
     statement = _LISTS[kind]
-    values = _who(principal, code, cycle_id, place) | {"reason": reason, "after": after, "limit": limit}
+    values: dict[str, Any] = {
+        "code": code, "cycle_id": cycle_id, "place": place, "reason": reason, "after": after, "limit": limit,
+        "national": principal.national, "areas": list(principal.areas),
+    }  # fmt: skip
     wanted = {name: values[name] for name in values if name in statement._bindparams}
     return (await session.execute(statement, wanted)).all()

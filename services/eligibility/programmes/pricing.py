@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Numeric, and_, case, cast, literal, null, true
 
-from services.eligibility.facts.repository import Day
+from services.eligibility.facts.repository import Day, day_column
 from services.eligibility.programmes.rates import Key, RatePeriod, RateTable
 
 MONEY = Numeric(18, 2)
@@ -26,7 +26,7 @@ def rate_column(table: RateTable, on: Day, facts: Mapping[str, ColumnElement[Any
     for period in table.periods:
         if isinstance(on, date) and not period.covers(on):
             continue
-        in_force = true() if isinstance(on, date) else _in_force(period, on)
+        in_force = true() if isinstance(on, date) else _in_force(period, day_column(on))
         branches.extend(
             (and_(in_force, *_matches(table, key, facts)), literal(amount, MONEY))
             for key, amount in table.cells(period).items()

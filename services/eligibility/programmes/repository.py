@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import func, or_, select, true, update
@@ -24,6 +24,8 @@ from services.eligibility.programmes.model import (
 )
 
 V = ProgrammeVersionRow
+MAX_KEPT: Final = 64
+_BY_SOURCE: dict[str, CompiledProgramme] = {}
 
 
 @lru_cache(maxsize=64)
@@ -99,6 +101,32 @@ async def version_in_force(session: AsyncSession, code: str, on: date) -> AnyRow
         .limit(1)
     )
     return (await session.execute(statement)).one_or_none()
+
+
+async def rules_in_force(session: AsyncSession, code: str, on: date) -> tuple[int, CompiledProgramme] | None:
+    """The same, compiled: number and rules. The document is read once a version and process, not at each question.
+
+    A version never changes, and the hash of its source says which it is.
+    """
+    statement = (
+        select(V.version, V.source_hash)
+        .where(V.programme_code == code, V.state == VersionState.PUBLISHED, V.valid_from <= on)
+        .where(or_(V.valid_until.is_(None), V.valid_until >= on))
+        .order_by(V.version.desc())
+        .limit(1)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    known = _BY_SOURCE.get(row.source_hash)
+    if known is None:
+        stored = await find_version(session, code, row.version)
+        assert stored is not None, "versions are never deleted"
+        known = compiled(stored.document)
+        if len(_BY_SOURCE) >= MAX_KEPT:
+            _BY_SOURCE.clear()
+        _BY_SOURCE[row.source_hash] = known
+    return row.version, known
 
 
 async def publish(session: AsyncSession, code: str, version: int, subject: str, at: datetime) -> None:

@@ -8,7 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.rehearsal import repository
-from services.eligibility.rehearsal.errors import RehearsalNeeded, RehearsalNotFinished, RehearsalUnknown, ResultDiffers
+from services.eligibility.rehearsal.errors import (
+    OwnRehearsal,
+    RehearsalNeeded,
+    RehearsalNotFinished,
+    RehearsalUnknown,
+    ResultDiffers,
+)
 from services.eligibility.rehearsal.model import RehearsalState
 from shared import audit
 from shared.auth import Principal
@@ -25,6 +31,7 @@ async def approve_rehearsal(
 
     Raises:
         RehearsalUnknown, RehearsalNotFinished, ResultDiffers.
+        OwnRehearsal: she asked for it herself: four eyes see what a change of rules does.
     """
     row = await repository.find(session, rehearsal_id, lock=True)
     if row is None:
@@ -33,6 +40,8 @@ async def approve_rehearsal(
         raise RehearsalNotFinished("Wait for its job to end.")
     if row.result_hash != seen_hash:
         raise ResultDiffers("Look at the rehearsal again and send the hash that it shows.")
+    if row.requested_by == principal.subject:
+        raise OwnRehearsal("Ask another programme officer to look at the result and approve it.")
     if row.state == RehearsalState.APPROVED:
         return
     await repository.approve(session, rehearsal_id, principal.subject, clock.now())

@@ -7,15 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from services.eligibility.programmes.compiled import CompiledProgramme
 from services.eligibility.rehearsal.indicators import Reach, gini, rounded
 from services.eligibility.rehearsal.schemas import RehearsalRequest
 
 Key = tuple[str, str, str]
 CENT = Decimal("0.01")
+_EVENTS: Final = "the events recorded a year before, as if they happened again"
+_NOBODY: Final = "nobody is born and nobody dies"
 
 
 @dataclass
@@ -48,18 +51,25 @@ class Tables:
             count.before += row.before
             count.after += row.after
 
+    def sums(self, key: str = "") -> Count:
+        """Beneficiaries after (`units`), before (`people`) and money; of the months ahead by the period's number."""
+        return self.rows["sums"][(key, "", "")]
+
     def of(self, kind: str) -> list[tuple[Key, Count]]:
         """A table's rows, ordered by their keys."""
         return sorted(self.rows[kind].items()) if kind in self.rows else []
 
 
 def result_document(
-    first: Tables, months: list[dict[str, Any]], request: RehearsalRequest, currency: str
+    first: Tables, months: list[dict[str, Any]], request: RehearsalRequest, draft: CompiledProgramme
 ) -> dict[str, Any]:
     """What came out, as the document that is shown, hashed and kept."""
     return {
-        "currency": currency,
-        "population": "everybody known on the reference date, enrolled or not",
+        "currency": draft.file.currency,
+        "population": _EVENTS
+        if draft.file.unit == "event"
+        else "everybody known on the reference date, enrolled or not",
+        "lives": f"drawn from {request.assumptions.vital_rates.source}" if request.assumptions.vital_rates else _NOBODY,
         "totals": _totals(first),
         "changes": [
             {
@@ -99,7 +109,7 @@ def _by_person(first: Tables) -> list[dict[str, Any]]:
 
 
 def _totals(first: Tables) -> dict[str, Any]:
-    count = first.rows["sums"][("", "", "")]
+    count = first.sums()
     return {"beneficiaries_before": count.people, "beneficiaries_after": count.units, **count.money()}
 
 
@@ -128,23 +138,20 @@ def _gini(first: Tables, request: RehearsalRequest) -> dict[str, Any] | None:
     return {**values, "welfare_measure": measure, "source": request.welfare.source}
 
 
-def month_document(
-    period: str, number: int, tables: Tables, request: RehearsalRequest, *, whole: bool
-) -> dict[str, Any]:
-    """One month's cost. A sample is scaled up; births and deaths are applied to it in proportion, and shown apart."""
-    count = tables.rows["sums"][("", "", "")]
-    percent = 100 if whole else request.assumptions.sample_percent
+def month_document(period: str, count: Count, percent: int) -> dict[str, Any]:
+    """One month's beneficiaries and cost.
+
+    Args:
+        percent: of the households that were looked at: the sample is scaled up.
+    """
     scale = Decimal(100) / percent
-    growth = 1 + (request.assumptions.births_per_1000 - request.assumptions.deaths_per_1000) * number / 12 / 1000
-    cost, base = (_units(value * scale) for value in (count.after, count.before))
     return {
         "period": period,
         "sample_percent": percent,
         "beneficiaries_before": int(count.people * scale),
         "beneficiaries_after": int(count.units * scale),
-        "cost_before": str(base),
-        "cost_after": str(cost),
-        "cost_after_with_births_and_deaths": str(_units(cost * growth)),
+        "cost_before": str(_units(count.before * scale)),
+        "cost_after": str(_units(count.after * scale)),
     }
 
 

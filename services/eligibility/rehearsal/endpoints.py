@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Response
 
 from services.eligibility.access import CycleRead, ProgrammeWrite, ensure_national
 from services.eligibility.model import AnyRow
@@ -15,17 +16,23 @@ from services.eligibility.rehearsal import repository
 from services.eligibility.rehearsal.approve_rehearsal import approve_rehearsal
 from services.eligibility.rehearsal.errors import (
     CannotRehearse,
+    NoList,
+    OwnRehearsal,
     RehearsalNotFinished,
     RehearsalUnknown,
     ResultDiffers,
 )
+from services.eligibility.rehearsal.model import RehearsalState
 from services.eligibility.rehearsal.rehearse_version import rehearse_version
 from services.eligibility.rehearsal.schemas import (
     ApproveRehearsal,
+    ChangedView,
     RehearsalAccepted,
     RehearsalRequest,
     RehearsalView,
 )
+from shared import audit
+from shared.auth import Principal
 from shared.errors import responses
 from shared.http import ClockDep, Router, SessionDep
 from shared.pagination import Page, Paging
@@ -33,6 +40,25 @@ from shared.spreadsheet import csv_response
 
 router = Router(prefix="/eligibility/v1", tags=["rehearsals"])
 Table = Literal["changes", "by_person", "months"]
+MAX_CSV: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Only:
+    """Which of the households that change."""
+
+    change: str | None
+    place: str
+
+
+async def _only(
+    change: Annotated[Literal["gains", "loses", "more", "less"] | None, Query()] = None,
+    place: Annotated[str, Query(pattern=r"^(\d{2}){0,4}$")] = "",
+) -> Only:
+    return Only(change, place)
+
+
+OnlyDep = Annotated[Only, Depends(_only)]
 _MONEY: Final = ("amount_before", "amount_after", "difference")
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "changes": ("change", "province_code", "clause", "beneficiaries", *_MONEY),
@@ -44,7 +70,6 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "beneficiaries_after",
         "cost_before",
         "cost_after",
-        "cost_after_with_births_and_deaths",
     ),
 }
 
@@ -87,8 +112,53 @@ async def get_rehearsal_csv(
     return csv_response(COLUMNS[table], lines, f"rehearsal-{row.programme_code}-{row.version}-{table}.csv")
 
 
+@router.get("/rehearsals/{rehearsal_id}/households", responses=responses(RehearsalUnknown, NoList))
+async def get_changes(
+    rehearsal_id: UUID, principal: ProgrammeWrite, session: SessionDep, paging: Paging, only: OnlyDep
+) -> Page[ChangedView]:
+    """Who would gain, lose, get more or less, in the caller's area. Each reading leaves an audit record."""
+    row = await _listed(session, rehearsal_id)
+    rows = await repository.list_changes(
+        session, principal, row.id, change=only.change, place=only.place, after=after_id(paging), limit=paging.fetch
+    )
+    page = paging.page([ChangedView.model_validate(item) for item in rows], lambda item: {"id": str(item.unit_id)})
+    await _audit_list(session, principal, row, only, len(page.items))
+    return page
+
+
+@router.get("/rehearsals/{rehearsal_id}/households.csv", responses=responses(RehearsalUnknown, NoList))
+async def get_changes_csv(
+    rehearsal_id: UUID,
+    principal: ProgrammeWrite,
+    session: SessionDep,
+    only: OnlyDep,
+    after: Annotated[UUID | None, Query(description="`unit_id` of the last row of the part before.")] = None,
+) -> Response:
+    """The same as CSV, 10,000 rows at most: give the last `unit_id` as `after` for the next part."""
+    row = await _listed(session, rehearsal_id)
+    rows = await repository.list_changes(
+        session, principal, row.id, change=only.change, place=only.place, after=after, limit=MAX_CSV
+    )
+    await _audit_list(session, principal, row, only, len(rows))
+    lines = [ChangedView.model_validate(item).model_dump(mode="json") for item in rows]
+    return csv_response(list(ChangedView.model_fields), lines, f"rehearsal-{row.programme_code}-{row.version}.csv")
+
+
+async def _listed(session: SessionDep, rehearsal_id: UUID) -> AnyRow:
+    row = await _find(session, rehearsal_id)
+    if row.state == RehearsalState.RUNNING or not row.request.get("list_households"):
+        raise NoList("Rehearse with list_households, and wait for its job to end.")
+    return row
+
+
+async def _audit_list(session: SessionDep, principal: Principal, row: AnyRow, only: Only, count: int) -> None:
+    detail = {"programme_code": row.programme_code, "change": only.change, "place": only.place, "count": count}
+    await audit.record(session, principal, "rehearsal.list", "rehearsal", row.id, detail)
+
+
 @router.post(
-    "/rehearsals/{rehearsal_id}:approve", responses=responses(RehearsalUnknown, RehearsalNotFinished, ResultDiffers)
+    "/rehearsals/{rehearsal_id}:approve",
+    responses=responses(RehearsalUnknown, RehearsalNotFinished, ResultDiffers, OwnRehearsal),
 )
 async def post_approve(
     rehearsal_id: UUID, body: ApproveRehearsal, principal: ProgrammeWrite, session: SessionDep, clock: ClockDep

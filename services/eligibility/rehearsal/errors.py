@@ -4,6 +4,8 @@ NotFound -> RehearsalUnknown       404 rehearsal_unknown
 Conflict -> RehearsalNotFinished   409 rehearsal_not_finished
          -> ResultDiffers          409 rehearsal_result_differs
          -> RehearsalNeeded        409 rehearsal_needed
+         -> OwnRehearsal           409 rehearsal_approved_by_requester
+         -> NoList                 409 rehearsal_kept_no_list
 Invalid  -> CannotRehearse         422 cannot_rehearse
 """
 
@@ -26,6 +28,14 @@ class ResultDiffers(Conflict):
 
 class RehearsalNeeded(Conflict):
     code, title = "rehearsal_needed", "The version has no approved rehearsal"
+
+
+class OwnRehearsal(Conflict):
+    code, title = "rehearsal_approved_by_requester", "Another officer approves what you asked for"
+
+
+class NoList(Conflict):
+    code, title = "rehearsal_kept_no_list", "This rehearsal kept no list of households"
 
 
 class CannotRehearse(Invalid):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import Numeric, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -40,3 +41,19 @@ class RehearsalRow(Base):
     finished_at: Mapped[datetime | None]
     approved_by: Mapped[str | None]
     approved_at: Mapped[datetime | None]
+
+
+class RehearsalChangeRow(Base):
+    """One unit (household, person) whose amount a rehearsed version changes, where the request asked for a list."""
+
+    __tablename__ = "rehearsal_change"
+
+    rehearsal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    unit_id: Mapped[UUID] = mapped_column(primary_key=True)
+    household_id: Mapped[UUID]
+    reference: Mapped[str]
+    village_code: Mapped[str]
+    change: Mapped[str]
+    clause: Mapped[str]
+    amount_before: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+    amount_after: Mapped[Decimal] = mapped_column(Numeric(18, 2))

@@ -1,8 +1,12 @@
-"""One statement a range of households: judged by the draft and by what is in force, counted, and nothing stored."""
+"""One statement a range: everybody judged by the draft and by what is in force, counted, and nothing stored.
+
+Only where the request asks for a list of households are those that change kept, in a table of the rehearsal's own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -11,142 +15,159 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
-    Date,
     Integer,
     Numeric,
     Select,
-    SmallInteger,
+    Table,
     Text,
     and_,
     case,
     cast,
     func,
     literal,
-    null,
     or_,
     select,
-    true,
+    text,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.eligibility.decisions.exclusions import at_enrolment, at_payment
-from services.eligibility.decisions.population import MONEY, Judged, judge_population
-from services.eligibility.facts.household import ymd
-from services.eligibility.facts.repository import MEMBER_FACT
-from services.eligibility.facts.units import units_in_force
+from services.eligibility.decisions.population import MONEY
+from services.eligibility.facts.repository import MEMBER_FACT, ymd_column
+from services.eligibility.facts.units import persons_of
 from services.eligibility.model import AnyRow
 from services.eligibility.programmes.compiled import CompiledProgramme
-from services.eligibility.programmes.periods import PeriodDates
-from services.eligibility.rehearsal.schemas import RehearsalRequest, ShockScenario
+from services.eligibility.rehearsal.events_sql import paid_day, projected_events
+from services.eligibility.rehearsal.judging_sql import Sources, both_sides
+from services.eligibility.rehearsal.lives_sql import lives_of
+from services.eligibility.rehearsal.model import RehearsalChangeRow
+from services.eligibility.rehearsal.schemas import RehearsalRequest
+from services.eligibility.rehearsal.sources_sql import Period, assumed, households_over, own_day
 
 EXACT = Numeric(38, 12)
+CHANGES: Table = RehearsalChangeRow.__table__  # type: ignore[assignment]
+_BY_HASH = (text("SET LOCAL enable_nestloop = off"), text("SET LOCAL enable_sort = off"))
+"""Ranges are joined and counted whole: a plan that looks up one row at a time, or sorts a hundred thousand members to
+count them, is never the better one here; the planner takes it where it believes a range to be small."""
 
 
-async def count_chunk(
-    session: AsyncSession,
-    draft: CompiledProgramme,
-    baseline: CompiledProgramme | None,
-    request: RehearsalRequest,
-    dates: PeriodDates,
-    first_on: date,
-    *,
-    after: UUID | None,
-    until: UUID,
-    whole: bool,
-) -> Sequence[AnyRow]:
-    """Count a range of households on one period's reference date.
+@dataclass(frozen=True)
+class Trial:
+    """What is tried.
 
-    Args:
+    Attributes:
         baseline: what is in force, of the same unit; None: nothing is.
         first_on: reference date of the first period: cards that are valid then are assumed to be renewed.
-        whole: everybody, with all tables; else the sample, with sums alone.
+    """
+
+    rehearsal_id: UUID
+    draft: CompiledProgramme
+    baseline: CompiledProgramme | None
+    request: RehearsalRequest
+    first_on: date
+
+
+async def count_first(
+    session: AsyncSession, trial: Trial, period: Period, *, after: UUID | None, until: UUID
+) -> Sequence[AnyRow]:
+    """Count everybody of a range in the first period, with all tables; keep who changes where that is asked for.
 
     Returns:
         Rows (kind, k1, k2, k3, units, people, before, after): see `_tables`.
     """
-    on = dates.reference_date
-    facts = _assumed(units_in_force(draft, on, after=after, until=until), request, first_on, whole=whole)
-    judged = _judge(draft, facts, dates, on, "_draft")
-    other = _judge(baseline, facts, dates, on, "_base") if baseline is not None else None
-    both = _both(judged, other, facts)
-    tables = _tables(both, draft, request, on) if whole else [_sums(both)]
-    return (await session.execute(union_all(*tables) if len(tables) > 1 else tables[0])).all()
+    await _plan_by_hash(session)
+    sources = _sources(trial, [period], after=after, until=until, share_percent=100)
+    judged = both_sides(sources, trial.draft, trial.baseline, [period])
+    both = _persons(judged, sources.facts) if trial.draft.file.unit == "event" else judged
+    statement: Any = union_all(*_tables(both, trial, sources, after=after, until=until))
+    if trial.request.list_households:
+        statement = statement.add_cte(_kept(both, trial))
+    return (await session.execute(statement)).all()
 
 
-def _judge(programme: CompiledProgramme, facts: CTE, dates: PeriodDates, on: date, suffix: str) -> Judged:
-    rules = programme.file.exclusivity
-    exclusions = dict.fromkeys((*at_enrolment(rules), *at_payment(rules, dates.payment_number)))
-    return judge_population(programme, facts, on, exclusions=tuple(exclusions), suffix=suffix)
+async def count_ahead(
+    session: AsyncSession, trial: Trial, periods: Sequence[Period], *, after: UUID | None, until: UUID
+) -> Sequence[AnyRow]:
+    """Count the sample of a range in all the periods ahead at once: sums alone, k1 the period's number."""
+    await _plan_by_hash(session)
+    share = trial.request.assumptions.sample_percent
+    sources = _sources(trial, periods, after=after, until=until, share_percent=share, lives=True)
+    judged = both_sides(sources, trial.draft, trial.baseline, periods)
+    both = _persons(judged, sources.facts) if trial.draft.file.unit == "event" else judged
+    rows: Sequence[AnyRow] = (await session.execute(_sums(both, cast(both.c.number, Text)))).all()
+    return rows
 
 
-def _assumed(facts: CTE, request: RehearsalRequest, first_on: date, *, whole: bool) -> CTE:
-    """The facts with the request's assumptions in place of some columns."""
-    columns: dict[str, ColumnElement[Any]] = {column.name: column for column in facts.c}
-    first = literal(first_on, Date)
-    if request.assumptions.cards_renewed:
-        lasting = or_(facts.c.card_valid_until.is_(None), facts.c.card_valid_until >= first)
-        columns["card_valid_until"] = case((lasting, cast(null(), Date)), else_=facts.c.card_valid_until)
-    if request.shock is not None:
-        columns |= _struck(facts, request.shock, columns["card_valid_until"])
-    statement = select(*(column.label(name) for name, column in columns.items()))
-    if not whole and request.assumptions.sample_percent < 100:
-        statement = statement.where(_drawn(facts, "sample") < request.assumptions.sample_percent)
-    return statement.cte("assumed").prefix_with("MATERIALIZED")
+async def _plan_by_hash(session: AsyncSession) -> None:
+    for setting in _BY_HASH:
+        await session.execute(setting)
 
 
-def _drawn(facts: CTE, purpose: str) -> ColumnElement[int]:
-    """0 to 99 by the household's id: the same households in every rehearsal, so that results can be compared."""
-    digest = func.hashtextextended(func.concat(literal(purpose), cast(facts.c.household_id, Text)), 0)
-    return func.mod(func.mod(digest, 100) + 100, 100, type_=BigInteger())
+def _sources(
+    trial: Trial,
+    periods: Sequence[Period],
+    *,
+    after: UUID | None,
+    until: UUID,
+    share_percent: int,
+    lives: bool = False,
+) -> Sources:
+    """The units of a range in some periods, with the request's assumptions."""
+    draft, request = trial.draft, trial.request
+    if draft.file.unit == "event":
+        kinds = sorted({*draft.file.events, *(trial.baseline.file.events if trial.baseline is not None else ())})
+        events = projected_events(kinds, periods, request, after=after, until=until, share_percent=share_percent)
+        facts = assumed(events, request, trial.first_on)
+        return Sources(facts, own_day(facts), paid_day(facts))
+    households = households_over(periods, after=after, until=until, share_percent=share_percent)
+    rates = request.assumptions.vital_rates if lives else None
+    people: Any = MEMBER_FACT
+    within = [MEMBER_FACT.c.household_id <= until]
+    if after is not None:
+        within.append(MEMBER_FACT.c.household_id > after)
+    if rates is not None:
+        people = lives_of(households, rates, trial.first_on, request.months, after=after, until=until)
+        within = []
+    units = households
+    if draft.file.unit != "household":
+        persons = persons_of(draft, households, own_day(households), people=people)
+        if rates is not None:
+            persons = persons.where(or_(people.c.gone_on.is_(None), people.c.gone_on > households.c.on_date))
+        units = persons.cte("facts").prefix_with("MATERIALIZED")
+    facts = assumed(units, request, trial.first_on)
+    first = periods[0].dates.reference_date
+    on = first if len(periods) == 1 else own_day(facts)
+    return Sources(facts, on, on, people, tuple(within))
 
 
-def _struck(facts: CTE, shock: ShockScenario, until: ColumnElement[Any]) -> dict[str, ColumnElement[Any]]:
-    here = (
-        or_(*(facts.c.village_code.startswith(place, autoescape=True) for place in shock.places))
-        if shock.places
-        else true()
+def _persons(judged: CTE, facts: CTE) -> CTE:
+    """Events added up to one row a person and period: who gets more for one visit and less for another gets the sum."""
+    row = judged.c
+    one = func.max(cast(row.household_id, Text))
+    times = facts.c.times
+    return (
+        select(
+            row.beneficiary_id.label("unit_id"),
+            cast(one, PG_UUID).label("household_id"),
+            row.beneficiary_id,
+            func.max(row.version).label("version"),
+            func.max(row.reference).label("reference"),
+            func.max(row.village_code).label("village_code"),
+            func.max(row.province_code).label("province_code"),
+            func.min(row.poverty_level).label("poverty_level"),
+            row.number,
+            literal(1, Integer).label("size"),
+            func.max(row.clause).label("clause"),
+            cast(func.sum(row.before * times), MONEY).label("before"),
+            cast(func.sum(row.later * times), MONEY).label("later"),
+        )
+        .join_from(judged, facts, facts.c.unit_id == row.unit_id)
+        .group_by(row.beneficiary_id, row.number)
+        .cte("persons")
+        .prefix_with("MATERIALIZED")
     )
-    hit = and_(here, _drawn(facts, "shock") < shock.share_percent)
-    struck: dict[str, ColumnElement[Any]] = {}
-    if shock.becomes_poverty_level is not None:
-        level = facts.c.poverty_level
-        poorer = and_(hit, or_(level == 0, level > shock.becomes_poverty_level))
-        struck["poverty_level"] = cast(case((poorer, shock.becomes_poverty_level), else_=level), SmallInteger)
-        struck["card_valid_from"] = case((poorer, cast(null(), Date)), else_=facts.c.card_valid_from)
-        struck["card_valid_until"] = case((poorer, cast(null(), Date)), else_=until)
-    if shock.becomes_at_risk:
-        struck["at_risk"] = or_(facts.c.at_risk, hit)
-    return struck
-
-
-def _amount(judged: Judged) -> ColumnElement[Any]:
-    total: ColumnElement[Any] = cast(literal(0), MONEY)
-    for benefit in judged.payable:
-        total = total + case((judged.granted(benefit), judged.column(benefit.amount)), else_=cast(literal(0), MONEY))
-    return total
-
-
-def _both(judged: Judged, other: Judged | None, facts: CTE) -> CTE:
-    """One row a unit: amounts before and after, what changed, and the facts that tables are made by."""
-    row = judged.cte.c
-    later = _amount(judged)
-    earlier = _amount(other) if other is not None else cast(literal(0), MONEY)
-    source = judged.cte.join(facts, facts.c.unit_id == row.unit_id)
-    if other is not None:
-        source = source.join(other.cte, other.cte.c.unit_id == row.unit_id)
-    base = select(
-        row.unit_id,
-        row.household_id,
-        row.beneficiary_id,
-        row.version,
-        func.left(row.village_code, 2).label("province_code"),
-        facts.c.poverty_level,
-        func.coalesce(row.failed[1], literal("", Text)).label("clause"),
-        cast(earlier, MONEY).label("before"),
-        cast(later, MONEY).label("later"),
-    ).select_from(source)
-    return base.cte("both_sides").prefix_with("MATERIALIZED")
 
 
 def _change(both: CTE) -> ColumnElement[Any]:
@@ -161,29 +182,52 @@ def _change(both: CTE) -> ColumnElement[Any]:
     )
 
 
+def _why(both: CTE) -> ColumnElement[Any]:
+    """The clause that shuts out, of those who lose."""
+    return case((and_(both.c.before > 0, both.c.later == 0), both.c.clause), else_=literal("", Text))
+
+
+def _kept(both: CTE, trial: Trial) -> CTE:
+    changed = and_(both.c.before != both.c.later)
+    columns: dict[str, ColumnElement[Any]] = {
+        "rehearsal_id": literal(trial.rehearsal_id, PG_UUID),
+        "unit_id": both.c.unit_id,
+        "household_id": both.c.household_id,
+        "reference": both.c.reference,
+        "village_code": both.c.village_code,
+        "change": _change(both),
+        "clause": _why(both),
+        "amount_before": both.c.before,
+        "amount_after": both.c.later,
+    }
+    return insert(CHANGES).from_select(list(columns), select(*columns.values()).where(changed)).cte("kept")
+
+
 def _row(kind: str, keys: Sequence[Any], both: CTE, **counts: Any) -> Select[Any]:
     k1, k2, k3 = [cast(key, Text) for key in (*keys, "", "", "")[:3]]
-    return select(
+    row: Any = select(
         literal(kind, Text).label("kind"),
         k1.label("k1"),
         k2.label("k2"),
         k3.label("k3"),
-        counts.get("units", func.count()).label("units"),
+        cast(counts.get("units", func.count()), BigInteger).label("units"),
         cast(counts.get("people", literal(0)), BigInteger).label("people"),
         cast(func.coalesce(counts.get("before", func.sum(both.c.before)), 0), EXACT).label("before"),
         cast(func.coalesce(counts.get("after", func.sum(both.c.later)), 0), EXACT).label("after"),
-    ).group_by(k1, k2, k3)
+    )
+    counted: Select[Any] = row.group_by(k1, k2, k3)
+    return counted
 
 
-def _sums(both: CTE) -> Select[Any]:
-    """Beneficiaries and money: k1 `units` before, in `people`; after, in `units`."""
+def _sums(both: CTE, key: Any = "") -> Select[Any]:
+    """Beneficiaries and money: those before in `people`, those after in `units`."""
     return _row(
-        "sums", (), both,
+        "sums", (key,), both,
         units=func.count().filter(both.c.later > 0), people=func.count().filter(both.c.before > 0),
     ).select_from(both)  # fmt: skip
 
 
-def _tables(both: CTE, draft: CompiledProgramme, request: RehearsalRequest, on: date) -> list[Select[Any]]:
+def _tables(both: CTE, trial: Trial, sources: Sources, *, after: UUID | None, until: UUID) -> list[Select[Any]]:
     """The tables of the first period:
 
     sums: as `_sums`.  change: k1 what changed, k2 province, k3 the first clause that is not met.
@@ -194,55 +238,73 @@ def _tables(both: CTE, draft: CompiledProgramme, request: RehearsalRequest, on: 
     """
     change = _change(both)
     tables = [_sums(both)]
-    why = case((change == "loses", both.c.clause), else_="")
-    tables.append(_row("change", (change, both.c.province_code, why), both).where(change != "none"))
+    tables.append(_row("change", (change, both.c.province_code, _why(both)), both).where(change != "none"))
     level = both.c.poverty_level
     tables.append(_row("level", (level,), both, people=func.count().filter(both.c.later > 0)))
     tables.append(_row("level_before", (level,), both, people=func.count().filter(both.c.before > 0)))
-    people = _people(both, draft, on)
+    people = _people(both, trial, sources, after=after, until=until)
+    many = func.sum(people.c.people)
     tables.append(
-        _row("person", (people.c.sex, people.c.age_band, people.c.disability), both, units=func.count(),
-             people=func.count(), before=func.sum(people.c.before), after=func.sum(people.c.later))
+        _row("person", (people.c.sex, people.c.age_band, people.c.disability), both, units=many, people=many,
+             before=func.sum(people.c.before * people.c.people), after=func.sum(people.c.later * people.c.people))
         .select_from(people).where(or_(people.c.before > 0, people.c.later > 0))
     )  # fmt: skip
-    if request.welfare is not None:
-        own = case(
-            *(
-                (people.c.poverty_level == int(level), literal(amount))
-                for level, amount in request.welfare.per_person.items()
-            ),
-            else_=0,
-        )
-        for kind, amount in (("welfare_before", people.c.before), ("welfare_after", people.c.later)):
-            has = cast(func.floor(amount), BigInteger) + cast(own, BigInteger)
-            tables.append(
-                _row(kind, (has,), both, units=func.count(), people=func.count(), before=literal(0), after=literal(0))
-                .select_from(people)
-            )  # fmt: skip
+    if trial.request.welfare is not None:
+        tables += _welfare(both, people, trial.request)
     return tables
 
 
-def _people(both: CTE, draft: CompiledProgramme, on: date) -> CTE:
-    """Each person with her share of the amounts: her own where she is the unit, else an equal part."""
+def _welfare(both: CTE, people: CTE, request: RehearsalRequest) -> list[Select[Any]]:
+    assert request.welfare is not None
+    stated = request.welfare.per_person.items()
+    own = case(*((people.c.poverty_level == int(level), literal(amount)) for level, amount in stated), else_=0)
+    tables = []
+    for kind, amount in (("welfare_before", people.c.before), ("welfare_after", people.c.later)):
+        has = cast(func.floor(amount), BigInteger) + cast(own, BigInteger)
+        many = func.sum(people.c.people)
+        tables.append(
+            _row(kind, (has,), both, units=many, people=many, before=literal(0), after=literal(0)).select_from(people)
+        )
+    return tables
+
+
+def _people(both: CTE, trial: Trial, sources: Sources, *, after: UUID | None, until: UUID) -> CTE:
+    """Persons alike, counted: her own amounts where she is the unit, else an equal part of her household's.
+
+    Amounts are few and people are many: they are counted first, and amounts are divided once a group.
+    """
     member = MEMBER_FACT.c
-    number = ymd(on)
-    age = (literal(number, Integer) - member.birth_ymd) // 10_000
+    on = trial.first_on
+    number = ymd_column(on)
+    age = (number - member.birth_ymd) // 10_000
     band = case((age <= 5, "0-5"), (age <= 17, "6-17"), (age <= 59, "18-59"), else_="60+")
     joined = and_(member.household_id == both.c.household_id, member.version == both.c.version)
-    size: ColumnElement[Any] = func.count().over(partition_by=both.c.unit_id)
-    if draft.file.unit != "household":
-        joined, size = and_(joined, member.person_id == both.c.beneficiary_id), literal(1)
-    return (
+    size: ColumnElement[Any] = both.c.size
+    if trial.draft.file.unit != "household":
+        joined, size = and_(joined, member.person_id == both.c.beneficiary_id), literal(1, Integer)
+    wanted = [member.birth_ymd <= number, *sources.range_of_members]
+    if trial.request.welfare is None:
+        wanted.append(or_(both.c.before > 0, both.c.later > 0))
+    alike = (
         select(
             member.sex,
             band.label("age_band"),
             member.disability,
             both.c.poverty_level,
-            (cast(both.c.before, EXACT) / size).label("before"),
-            (cast(both.c.later, EXACT) / size).label("later"),
+            size.label("size"),
+            both.c.before,
+            both.c.later,
+            func.count().label("people"),
         )
         .join_from(both, MEMBER_FACT, joined)
-        .where(member.birth_ymd <= number)
+        .where(*wanted)
+        .group_by(member.sex, text("age_band"), member.disability, both.c.poverty_level, text("size"), both.c.before,
+                  both.c.later)
+        .subquery("alike")
+    )  # fmt: skip
+    shared = [(cast(alike.c[name], EXACT) / func.greatest(alike.c.size, 1)).label(name) for name in ("before", "later")]
+    return (
+        select(alike.c.sex, alike.c.age_band, alike.c.disability, alike.c.poverty_level, alike.c.people, *shared)
         .cte("people")
         .prefix_with("MATERIALIZED")
     )

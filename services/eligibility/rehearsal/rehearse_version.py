@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -15,12 +16,13 @@ from services.eligibility.model import AnyRow
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.programmes.compiled import CompiledProgramme
 from services.eligibility.programmes.errors import ProgrammeUnknown
-from services.eligibility.programmes.periods import PeriodDates, first_day, period_dates
+from services.eligibility.programmes.periods import first_day, period_dates
 from services.eligibility.rehearsal import repository
 from services.eligibility.rehearsal.counting import Tables, month_document, result_document, result_hash
 from services.eligibility.rehearsal.errors import CannotRehearse
-from services.eligibility.rehearsal.population_sql import count_chunk
+from services.eligibility.rehearsal.population_sql import Trial, count_ahead, count_first
 from services.eligibility.rehearsal.schemas import RehearsalAccepted, RehearsalRequest
+from services.eligibility.rehearsal.sources_sql import Period
 from shared import audit, jobs
 from shared.auth import Principal
 
@@ -36,14 +38,12 @@ async def rehearse_version(
 
     Raises:
         ProgrammeUnknown: there is no such version.
-        CannotRehearse: the programme pays events (their future is not known), or nothing in the first period.
+        CannotRehearse: the programme pays nothing in the first period, or never does.
     """
     stored = await programmes.find_version(session, code, version)
     if stored is None:
         raise ProgrammeUnknown(f"{code} has no version {version}.")
     draft = programmes.compiled(stored.document)
-    if not draft.file.enrols:
-        raise CannotRehearse("Only programmes that pay periods can be rehearsed: nobody knows the events to come.")
     try:
         period_dates(draft.file, request.from_period)
     except ValueError as error:
@@ -67,10 +67,8 @@ async def _in_force(session: AsyncSession, code: str, version: int, on: date) ->
 @dataclass(frozen=True)
 class _Plan:
     row: AnyRow
-    request: RehearsalRequest
-    draft: CompiledProgramme
-    baseline: CompiledProgramme | None
-    periods: list[tuple[str, PeriodDates]]
+    trial: Trial
+    periods: list[Period]
     bounds: list[tuple[UUID, int]]
 
 
@@ -81,26 +79,41 @@ async def run_rehearsal(run: jobs.JobRun) -> dict[str, Any]:
         The hash of the result, and its totals.
     """
     plan = await _plan(run)
-    first = Tables()
-    months: list[dict[str, Any]] = []
-    for number, (period, dates) in enumerate(plan.periods):
-        tables = first if number == 0 else Tables()
-        whole = number == 0
-        await _count(run, plan, period, dates, tables, whole=whole)
-        exact = whole or plan.request.assumptions.sample_percent == 100
-        months.append(month_document(period, number, tables, plan.request, whole=exact))
-    result = result_document(first, months, plan.request, plan.draft.file.currency)
-    digest = result_hash(plan.row.programme_code, plan.row.version, plan.row.baseline_version, plan.row.request, result)
+    request = plan.trial.request
+    first, ahead = Tables(), Tables()
+
+    async def count(session: AsyncSession, after: UUID | None, until: UUID) -> int:
+        rows = list(await count_first(session, plan.trial, plan.periods[0], after=after, until=until))
+        first.add(rows)
+        if len(plan.periods) > 1:
+            later = await count_ahead(session, plan.trial, plan.periods[1:], after=after, until=until)
+            ahead.add(later)
+        return len(rows)
+
+    await in_ranges(run, plan.bounds, count, "households rehearsed")
+    months = [
+        month_document(
+            period.name,
+            first.sums() if period.number == 0 else ahead.sums(str(period.number)),
+            100 if period.number == 0 else request.assumptions.sample_percent,
+        )
+        for period in plan.periods
+    ]
+    result = result_document(first, months, request, plan.trial.draft)
+    row = plan.row
+    digest = result_hash(row.programme_code, row.version, row.baseline_version, row.request, result)
     async with run.context.database.session() as session:
         await run.still_mine(session)
-        await repository.finish(session, plan.row.id, result, digest, run.context.clock.now())
-    return {"rehearsal_id": str(plan.row.id), "result_hash": digest, **result["totals"]}
+        await repository.finish(session, row.id, result, digest, run.context.clock.now())
+    return {"rehearsal_id": str(row.id), "result_hash": digest, **result["totals"]}
 
 
 async def _plan(run: jobs.JobRun) -> _Plan:
     async with run.context.database.session() as session:
+        await run.still_mine(session)
         row = await repository.find(session, UUID(run.payload["rehearsal_id"]))
         assert row is not None, "rehearsals are never deleted"
+        await repository.forget_changes(session, row.id)
         drafted = await programmes.find_version(session, row.programme_code, row.version)
         assert drafted is not None, "versions are never deleted"
         draft = programmes.compiled(drafted.document)
@@ -112,33 +125,18 @@ async def _plan(run: jobs.JobRun) -> _Plan:
             baseline = same if same.file.unit == draft.file.unit else None
         bounds = list(await unit_bounds(session, draft, CHUNK))
     request = RehearsalRequest.model_validate(row.request)
-    return _Plan(row, request, draft, baseline, list(_periods(draft, request)), bounds)
+    periods = list(_periods(draft, request))
+    trial = Trial(row.id, draft, baseline, request, periods[0].dates.reference_date)
+    return _Plan(row, trial, periods, bounds)
 
 
-def _periods(draft: CompiledProgramme, request: RehearsalRequest) -> list[tuple[str, PeriodDates]]:
+def _periods(draft: CompiledProgramme, request: RehearsalRequest) -> Iterator[Period]:
     """The periods in which the programme pays, among the months asked for."""
     start = first_day(request.from_period)
-    found = []
     for ahead in range(request.months):
         month = start.year * 12 + start.month - 1 + ahead
-        period = f"{month // 12:04d}-{month % 12 + 1:02d}"
+        name = f"{month // 12:04d}-{month % 12 + 1:02d}"
         try:
-            found.append((period, period_dates(draft.file, period)))
+            yield Period(ahead, name, period_dates(draft.file, name))
         except ValueError:  # a month without a payment, e.g. of a quarterly programme
             continue
-    return found
-
-
-async def _count(
-    run: jobs.JobRun, plan: _Plan, period: str, dates: PeriodDates, tables: Tables, *, whole: bool
-) -> None:
-    first_on = plan.periods[0][1].reference_date
-
-    async def count(session: AsyncSession, after: UUID | None, until: UUID) -> int:
-        rows = await count_chunk(
-            session, plan.draft, plan.baseline, plan.request, dates, first_on, after=after, until=until, whole=whole
-        )
-        tables.add(rows)
-        return len(rows)
-
-    await in_ranges(run, plan.bounds, count, f"households rehearsed for {period}")

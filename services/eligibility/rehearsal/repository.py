@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.eligibility.model import AnyRow
-from services.eligibility.rehearsal.model import RehearsalRow, RehearsalState
+from services.eligibility.rehearsal.model import RehearsalChangeRow, RehearsalRow, RehearsalState
+from shared.auth import Principal, in_area
 
-R = RehearsalRow
+R, H = RehearsalRow, RehearsalChangeRow
 _COLUMNS = tuple(RehearsalRow.__table__.c)
 
 
@@ -69,4 +70,42 @@ async def list_of(session: AsyncSession, code: str, after: UUID | None, limit: i
     statement = select(*_COLUMNS).where(R.programme_code == code).order_by(R.id).limit(limit)
     if after is not None:
         statement = statement.where(R.id > after)
+    return (await session.execute(statement)).all()
+
+
+async def forget_changes(session: AsyncSession, rehearsal_id: UUID) -> None:
+    """Before a rehearsal runs (again): it begins with an empty list. Lists of earlier rehearsals of the same version
+    that nobody approved go too: they name people, and are of no use any more."""
+    mine = select(R.programme_code, R.version).where(R.id == rehearsal_id).subquery()
+    old = (
+        select(R.id)
+        .join(mine, (R.programme_code == mine.c.programme_code) & (R.version == mine.c.version))
+        .where((R.state == RehearsalState.FINISHED) | (R.id == rehearsal_id))
+    )
+    await session.execute(delete(H).where(H.rehearsal_id.in_(old)))
+
+
+async def list_changes(
+    session: AsyncSession,
+    principal: Principal,
+    rehearsal_id: UUID,
+    *,
+    change: str | None,
+    place: str,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[AnyRow]:
+    """Who would gain, lose, get more or less, in the caller's area, in the order of the ids."""
+    statement = (
+        select(*RehearsalChangeRow.__table__.c)
+        .where(H.rehearsal_id == rehearsal_id, in_area(principal, H.village_code))
+        .order_by(H.unit_id)
+        .limit(limit)
+    )
+    if change is not None:
+        statement = statement.where(H.change == change)
+    if place:
+        statement = statement.where(H.village_code.startswith(place, autoescape=True))
+    if after is not None:
+        statement = statement.where(H.unit_id > after)
     return (await session.execute(statement)).all()

@@ -6,6 +6,7 @@ from datetime import date
 
 from hypothesis import strategies as st
 
+from services.eligibility.rules.parser import MAX_LENGTH
 from services.eligibility.rules.vocabulary import MEMBER
 from shared.contracts.registry import HouseholdRegistered, MemberFacts, Shock
 from shared.ids import uuid7
@@ -34,8 +35,11 @@ def _numbers(leaves: st.SearchStrategy[str], conditions: st.SearchStrategy[str])
 
 
 def _conditions(leaves: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Joined with and without parentheses: what binds tighter must be the language's choice in both evaluators."""
-    return st.recursive(
+    """Joined with and without parentheses: what binds tighter must be the language's choice in both evaluators.
+
+    Not longer than a rule may be.
+    """
+    texts = st.recursive(
         leaves,
         lambda inner: st.one_of(
             st.builds("{} || {}".format, inner, inner),
@@ -48,6 +52,7 @@ def _conditions(leaves: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         ),
         max_leaves=5,
     )
+    return texts.filter(lambda text: len(text) <= MAX_LENGTH)
 
 
 def _member_leaves() -> st.SearchStrategy[str]:

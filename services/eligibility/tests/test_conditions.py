@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -278,3 +279,21 @@ async def test_two_components_of_one_person_in_a_month_are_lines_of_one_entitlem
         ("delivery", 2, 800_000),
         ("postnatal", 2, 160_000),
     ]
+
+
+async def test_a_cycle_sees_the_events_that_were_known_when_its_computation_began_and_no_others(office: Office) -> None:
+    """What is told while the ranges are computed belongs to all of them or to none: to the next cycle."""
+    state = mother()
+    her = state.members[0].person_id
+    await office.service.deliver(state)
+    await put_kinds(office)
+    await office.publish(pack("KH-CTP-PWYC"))
+    at(office, date(2023, 8, 20))
+    await send(office, report(her, "antenatal", date(2023, 8, 1)))
+    at(office, date(2023, 8, 25))
+    await send(office, report(her, "antenatal", date(2023, 8, 15)))
+    cycle_id = await office.open("KH-CTP-PWYC", "2023-08")
+    at(office, date(2023, 8, 21))
+    assert Decimal((await office.compute(cycle_id))["amount"]) == 80_000
+    at(office, date(2023, 8, 26))
+    assert Decimal((await office.compute(cycle_id))["amount"]) == 160_000

@@ -275,3 +275,23 @@ async def test_a_month_in_which_nothing_changes_tells_no_decision_and_a_change_t
     (decision,) = await told(office, DecisionMade)
     assert (decision.beneficiary_id, decision.failed_clauses) == (expires.household_id, ("card_valid",))
     assert decision.decided_by == "officer-1"
+
+
+async def test_a_birth_is_paid_from_the_month_after_it_and_is_the_cause_that_the_comparison_names(
+    office: Office,
+) -> None:
+    state = household()
+    await _one_closed_month(office, state)
+    newborn = member(0, birth_date=date(2020, 7, 20))
+    born = state.model_copy(
+        update={
+            "version": 2,
+            "members": (*state.members, newborn),
+            "effective_on": date(2020, 7, 20),
+        }
+    )
+    await office.service.deliver(born)
+    cycle = await office.compute(await office.open(period="2020-08"))
+    assert Decimal(cycle["amount"]) == TWO_ADULTS + CHILD
+    (group,) = (await office.get(f"/cycles/{cycle['id']}/comparison"))["groups"]
+    assert (group["change"], group["cause"]) == ("more", "facts")

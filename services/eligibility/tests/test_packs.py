@@ -90,9 +90,9 @@ async def test_nssf_births_of_2018_come_to_26_213_600_000_riel_exactly(office: O
             for _ in range(count)
         ]
         states.append(household(*workers, effective_on=date(2018, 1, 1), kind="institution"))
+    at(office, date(2019, 1, 10))
     await office.service.deliver(*states)
     await put_kinds(office)
-    at(office, date(2019, 1, 10))
     babies = [2] * 470 + [3] * 5
     rows = [
         report(person, "delivery", date(2018, 1 + i % 12, 1 + i % 28), babies=babies[i] if i < len(babies) else 1)

@@ -97,3 +97,20 @@ async def test_a_rule_of_the_programme_suspends_while_it_holds(office: Office) -
     await look(office)
     assert len(await told(office, EnrolmentResumed)) == 1
     assert (await enrolments(office))[state.household_id]["state"] == "approved"
+
+
+async def test_who_grows_too_old_ends_on_her_birthday_without_anybody_telling_anything(office: Office) -> None:
+    """Ageing out is no event: the daily look finds that the clause no longer holds."""
+    source = (PACKS / "kh" / "KH-DIS.yaml").read_bytes()
+    young = source.replace(b"person.employment != 'full_time'", b"person.age < 18")
+    assert young != source
+    leaves = member(disability="severe", birth_date=date(2002, 7, 15))
+    stays = member(disability="severe", birth_date=date(2010, 7, 15))
+    await office.service.deliver(household(leaves, stays))
+    await office.publish(young)
+    assert (await office.enrol(CODE))["newly_enrolled"] == 2
+    await office.service.outbox()
+    office.service.clock.advance(date(2020, 7, 16) - office.service.clock.now().date())
+    await look(office)
+    (ended,) = await told(office, EnrolmentEnded)
+    assert (ended.beneficiary_id, ended.cause) == (leaves.person_id, "clause.no_full_time_job")

@@ -89,19 +89,91 @@ async def test_cost_by_sex_age_and_disability_adds_up_to_the_whole(office: Offic
     assert sum(Decimal(row["amount_after"]) for row in result["by_person"]) == Decimal(result["totals"]["amount_after"])
 
 
-async def test_months_ahead_people_grow_older_cards_are_renewed_and_births_and_deaths_are_stated_apart(
-    office: Office,
-) -> None:
+async def test_months_ahead_people_grow_older_and_cards_are_renewed_or_end(office: Office) -> None:
     turns_six = member(0, birth_date=member(5).birth_date.replace(year=2014, month=9, day=15))
     await _published(office, household(member(30), turns_six, card_valid_until=member(0).birth_date.replace(month=8)))
-    request = {"months": 4, "assumptions": {"sample_percent": 100, "births_per_1000": "24", "deaths_per_1000": "6"}}
+    request = {"months": 4, "assumptions": {"sample_percent": 100}}
     result = (await rehearse(office, COVID.replace(b"80000", b"80000"), **request))["result"]
     costs = [month["cost_after"] for month in result["months"]]
     assert costs == ["152000.00", "152000.00", "152000.00", "128000.00"]
-    assert result["months"][3]["cost_after_with_births_and_deaths"] == "128576.00"  # 128,000 x (1 + 0.018 x 3 / 12)
+    assert result["lives"] == "nobody is born and nobody dies"
     expired = {"cards_renewed": False, "sample_percent": 100}
     result = (await rehearse(office, COVID, months=4, assumptions=expired))["result"]
     assert [month["beneficiaries_after"] for month in result["months"]] == [1, 1, 0, 0]
+
+
+async def test_births_and_deaths_of_the_months_ahead_are_drawn_from_a_stated_table_by_age_and_sex(
+    office: Office,
+) -> None:
+    """Women of 20 to 39 have children, men of 60 or more die; nobody else does; the same ones every time."""
+    families = [household(member(30, relationship="head"), member(70, sex="male")) for _ in range(12)]
+    await _published(office, *families, household(member(12), member(50, sex="male")))
+    rates = {
+        "source": "an invented life table",
+        "deaths": [{"from_age": 60, "to_age": 130, "sex": "male", "per_1000": "200"}],
+        "births": [{"from_age": 20, "to_age": 39, "per_1000": "200"}],
+    }
+    assumptions = {"sample_percent": 100, "vital_rates": rates}
+    months = (await rehearse(office, COVID, months=36, assumptions=assumptions))["result"]["months"]
+    plain = (await rehearse(office, COVID, months=36, assumptions={"sample_percent": 100}))["result"]["months"]
+    assert months[0] == plain[0]
+    changes = [Decimal(m["cost_after"]) - Decimal(p["cost_after"]) for m, p in zip(months, plain, strict=True)]
+    assert len(set(changes)) > 2
+    assert all(change % 48_000 == 0 for change in changes)
+    again = (await rehearse(office, COVID, months=36, assumptions=assumptions))["result"]["months"]
+    assert again == months
+    only = {**rates, "births": []}
+    dying = (await rehearse(office, COVID, months=36, assumptions={"sample_percent": 100, "vital_rates": only}))[
+        "result"
+    ]
+    costs = [Decimal(month["cost_after"]) for month in dying["months"]]
+    assert costs[-1] < costs[0]
+    assert all(costs[n] >= costs[n + 1] for n in range(35))
+    assert dying["lives"] == "drawn from an invented life table"
+
+
+async def test_the_first_period_of_a_rehearsal_is_to_the_riel_what_the_cycle_grants(office: Office) -> None:
+    people = [(member(70), member(4)), (member(30, disability="severe"),), (member(), member(), member(61))]
+    states = [
+        household(*people[n % 3], poverty_level=1 + n % 2, location_class=("rural", "other_urban")[n % 2])
+        for n in range(9)
+    ]
+    await _published(office, *states)
+    result = (await rehearse(office, RAISED))["result"]
+    cycle = await office.compute(await office.open())
+    assert (result["totals"]["beneficiaries_before"], result["totals"]["amount_before"]) == (
+        cycle["count"],
+        cycle["amount"],
+    )
+
+
+async def test_who_gains_and_loses_is_listed_for_those_with_the_right_in_their_area_and_each_reading_is_on_record(
+    office: Office,
+) -> None:
+    stays = household(poverty_level=1, village_code="01020304")
+    here, there = household(poverty_level=2, village_code="01020304"), household(poverty_level=2, village_code="0902")
+    await _published(office, stays, here, there)
+    rehearsal = await rehearse(office, ONLY_VERY_POOR, list_households=True)
+    path = f"/rehearsals/{rehearsal['id']}/households"
+    page = await office.get(f"{path}?change=loses&limit=1")
+    (row,) = page["items"]
+    assert (row["clause"], row["amount_before"], row["amount_after"]) == ("poverty_level", "112000.00", "0.00")
+    (second,) = (await office.get(f"{path}?change=loses&cursor={page['next_cursor']}"))["items"]
+    assert {row["reference"], second["reference"]} == {here.reference, there.reference}
+    local = await office.get(path, areas=("09",))
+    assert [item["reference"] for item in local["items"]] == [there.reference]
+    await office.get(path, roles=("auditor",), status=403)
+    answer = await office.service.http.get(
+        f"/eligibility/v1{path}.csv?place=01", headers=office.service.token("programme_officer")
+    )
+    assert answer.text.splitlines()[0].startswith("unit_id,household_id,reference")
+    assert here.reference in answer.text
+    assert there.reference not in answer.text
+    async with office.service.database.session() as session:
+        listed = await session.scalar(text("SELECT count(*) FROM audit_entry WHERE action = 'rehearsal.list'"))
+    assert listed == 4
+    other = await rehearse(office, RAISED)
+    assert (await office.get(f"/rehearsals/{other['id']}/households", status=409))["code"] == "rehearsal_kept_no_list"
 
 
 async def test_a_shock_makes_a_stated_share_of_households_of_some_places_poor(office: Office) -> None:
@@ -147,8 +219,11 @@ async def test_an_officer_approves_exactly_the_difference_that_she_saw_and_polic
         "code"
     ] == "rehearsal_result_differs"
     assert (await office.post(publish, status=409))["code"] == "rehearsal_needed"
-    approved = await office.post(f"{path}:approve", {"result_hash": seen}, status=200)
-    assert (approved["state"], approved["approved_by"]) == ("approved", "officer-1")
+    own = await office.post(f"{path}:approve", {"result_hash": seen}, status=409)
+    assert own["code"] == "rehearsal_approved_by_requester"
+    other = office.service.token(OFFICER, subject="officer-2")
+    approved = await office.post(f"{path}:approve", {"result_hash": seen}, status=200, headers=other)
+    assert (approved["state"], approved["approved_by"]) == ("approved", "officer-2")
     await office.post(publish, status=200)
 
 

@@ -16,9 +16,7 @@ from services.grievance.cases.errors import OwnCase
 from services.grievance.cases.model import Case
 from services.grievance.cases.resolve_case import settle
 from services.grievance.cases.states import CaseAction, Outcome
-from services.grievance.cases.work import as_uuid, concerns, make_step, people_of, write_step
-from services.grievance.officers import repository as officers
-from services.grievance.people import repository as people
+from services.grievance.cases.work import concerns, make_step, people_of, people_of_officer, write_step
 from services.grievance.remedies.request_remedy import send
 from services.grievance.remedies.schemas import RequestRemedy
 from services.grievance.resources import Desk
@@ -103,9 +101,7 @@ async def _unfit(
         return "made_the_decision", "Whoever made the decision cannot judge it."
     if subject in worked or subject == case.assigned_to:
         return "worked_on_the_case", "Whoever worked on the case cannot judge it."
-    officer = await officers.find(session, subject)
-    own = {found for found in (as_uuid(subject), officer.person_id if officer else None) if found is not None}
-    if await concerns(session, case, await people.near(session, sorted(own)) | own):
+    if await concerns(session, case, await people_of_officer(session, subject)):
         return "concerned", "The case concerns her or her household."
     return None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.grievance.appeals.model import Appeal, PanelMember
@@ -87,7 +87,11 @@ async def page(
         select(Appeal, Case).join(Case, Case.id == Appeal.case_id).where(in_area(principal, Case.place_code))
     )
     if people:
-        statement = statement.where(Appeal.beneficiary_id.not_in(people))
+        named = (Case.subject_id, Case.complainant_person_id)
+        statement = statement.where(
+            Appeal.beneficiary_id.not_in(people),
+            *(or_(column.is_(None), column.not_in(people)) for column in named),
+        )
     if pending is not None:
         statement = statement.where(Appeal.outcome.is_(None) if pending else Appeal.outcome.is_not(None))
     if mine:

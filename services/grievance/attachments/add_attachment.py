@@ -109,7 +109,9 @@ def _checked_type(content: bytes, declared: str) -> str:
     try:
         found = media_type(content)
     except ActiveContent:
-        raise _refused("active_content", "It would run something when opened: print it to a plain PDF.") from None
+        raise _refused(
+            "active_content", "It could run something when opened, or hides whether it would: print it to a plain PDF."
+        ) from None
     if found is None:
         known = ", ".join(sorted(MEDIA_TYPES))
         raise _refused("type_not_taken", f"It is not a whole file of one of these types: {known}.")

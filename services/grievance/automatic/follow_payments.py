@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.grievance.automatic import repository
-from services.grievance.automatic.plan import Plan, plan
+from services.grievance.automatic.plan import SETTLED, Plan, plan, waves
 from services.grievance.automatic.repository import Opening
 from services.grievance.cases.deadlines import due_on
 from services.grievance.holds.end_holds_of_case import end_holds_of_settled_cases
@@ -23,24 +25,40 @@ REFERENCE_ATTEMPTS: Final = 3
 log = get_logger(__name__)
 
 
-async def follow_payments(context: Context, session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Open, add to, reopen and close the automatic cases of payments whose present state changed.
+async def follow_payments(
+    context: Context, session: AsyncSession, rows: Sequence[Mapping[str, Any]], known: Mapping[UUID, int]
+) -> None:
+    """Open, add to, reopen and close the automatic cases of payments of which something new was told.
+
+    A payment that fails and is paid within one batch opens one case and closes it, as if the two had come one by one:
+    batches are an accident of delivery, and the family was not paid the first time.
 
     Args:
-        rows: at most one per payment, with the columns of `payment_view`.
+        rows: what was told, with the columns of `payment_view`, any number per payment, in any order.
+        known: of payments of which something was told before: the version up to which it is no news.
     """
     desk: Desk = context.resources
     policy = desk.categories.automatic
-    failed = [
-        row for row in rows if row["status"] in policy.open_on and row["reason_code"] not in policy.ignored_reasons
-    ]
-    settled = [row for row in rows if row["status"] == "settled"]
-    if policy.category not in desk.categories.categories or not (failed or settled):
+    if policy.category not in desk.categories.categories:
         return
-    known = await repository.lock_cases_of(session, [row["payment_id"] for row in (*failed, *settled)])
-    decided = plan(failed, settled, known)
-    now = context.clock.now()
-    opening = _opening(desk, now)
+    matter = [
+        row
+        for row in rows
+        if row["status"] == SETTLED
+        or (row["status"] in policy.open_on and row["reason_code"] not in policy.ignored_reasons)
+    ]
+    opening = _opening(desk, context.clock.now())
+    for wave in waves(matter, known):
+        await _follow(session, opening, wave)
+
+
+async def _follow(session: AsyncSession, opening: Opening, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One state of each of these payments."""
+    cases = await repository.lock_cases_of(session, [row["payment_id"] for row in rows])
+    failed = [row for row in rows if row["status"] != SETTLED]
+    settled = [row for row in rows if row["status"] == SETTLED]
+    decided = plan(failed, settled, cases)
+    now = opening.at
     await _open(session, opening, decided)
     await repository.note(session, decided.to_note, "payment_failed", None, now)
     await repository.reopen(session, decided.to_reopen, opening.due_on, now)
@@ -67,13 +85,13 @@ async def _open(session: AsyncSession, opening: Opening, decided: Plan) -> None:
     for _ in range(REFERENCE_ATTEMPTS):
         if not missing:
             return
-        ids = [uuid7() for _ in missing]
+        ids = sorted((uuid7() for _ in missing), key=attrgetter("int"))
         rows = [
             {**_facts(row), "case_id": case_id, "reference": reference("GR", case_id)}
             for row, case_id in zip(missing, ids, strict=True)
         ]
-        opened = await repository.open_cases(session, opening, rows)
-        missing = [row for row in missing if row["payment_id"] not in opened]
+        left = await repository.open_cases(session, opening, rows)
+        missing = [row for row in missing if row["payment_id"] in left]
 
 
 def _facts(row: Mapping[str, Any]) -> dict[str, Any]:

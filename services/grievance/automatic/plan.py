@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+SETTLED: Final = "settled"
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,30 @@ class Plan:
     to_reopen: list[tuple[UUID, Mapping[str, Any]]] = field(default_factory=list)
     to_settle: list[tuple[UUID, Mapping[str, Any]]] = field(default_factory=list)
     to_note_paid: list[tuple[UUID, Mapping[str, Any]]] = field(default_factory=list)
+
+
+def waves(rows: Sequence[Row], known: Mapping[UUID, int]) -> list[list[Row]]:
+    """What is news, in waves: the first new state of each payment, the second of each, and so on by version.
+
+    Mostly one wave, whatever the number of rows; as many as the states that one payment went through within a batch.
+
+    Args:
+        rows: `payment_id` and `version` are read; in any order, also repeated.
+        known: the version of a payment up to which nothing is news; of others everything is.
+    """
+    by_payment: dict[UUID, dict[int, Row]] = {}
+    for row in rows:
+        if row["version"] > known.get(row["payment_id"], 0):
+            by_payment.setdefault(row["payment_id"], {})[row["version"]] = row
+    if len(by_payment) == len(rows):
+        return [list(rows)] if rows else []
+    found: list[list[Row]] = []
+    for states in by_payment.values():
+        for number, version in enumerate(sorted(states)):
+            if number == len(found):
+                found.append([])
+            found[number].append(states[version])
+    return found
 
 
 def plan(failed: Sequence[Mapping[str, Any]], settled: Sequence[Mapping[str, Any]], known: Iterable[KnownCase]) -> Plan:

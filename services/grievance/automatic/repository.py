@@ -35,6 +35,7 @@ _KNOWN: Final = text(
     """
 )
 _OPEN: Final = text(
+    # Answers with the payments for which none was opened: mostly none, so nothing is fetched for the others.
     """
     WITH incoming AS MATERIALIZED (
       SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(payment_id uuid, version bigint, case_id uuid,
@@ -45,7 +46,7 @@ _OPEN: Final = text(
         auto_payment_id, payment_version)
       SELECT case_id, reference, 1, :category, :route, :priority, 'payment', payment_id, beneficiary_id, 'platform',
         'km', village_code, 'opened', :level, :at, :due_on, :at, false, payment_id, version
-      FROM incoming ORDER BY case_id
+      FROM incoming
       ON CONFLICT DO NOTHING
       RETURNING id
     ), fresh AS MATERIALIZED (
@@ -54,16 +55,15 @@ _OPEN: Final = text(
       INSERT INTO case_step (case_id, version, action, state, actor, at, detail)
       SELECT case_id, 1, 'open', 'opened', 'system:payments', :at,
         jsonb_build_object('channel', 'platform', 'status', status, 'attempt', attempt, 'reason_code', reason_code)
-      FROM fresh ORDER BY case_id
+      FROM fresh
     ), told AS (
       INSERT INTO outbox (topic, key, type, data)
-      SELECT 'grievance.cases', case_id::text, 'samaki.grievance.case.opened.v1', json_build_object(
-        'version', 1, 'case_id', case_id, 'reference', reference, 'category', CAST(:category AS text),
-        'subject_type', 'payment', 'subject_id', payment_id, 'place_code', village_code, 'channel', 'platform',
-        'due_on', CAST(:due_on AS date))
-      FROM fresh ORDER BY case_id
+      SELECT 'grievance.cases', case_id::text, 'samaki.grievance.case.opened.v1', row_to_json(event)
+      FROM (SELECT 1 AS version, case_id, reference, CAST(:category AS text) AS category, 'payment' AS subject_type,
+        payment_id AS subject_id, village_code AS place_code, 'platform' AS channel, CAST(:due_on AS date) AS due_on
+        FROM fresh) event
     )
-    SELECT payment_id FROM fresh
+    SELECT payment_id FROM incoming WHERE case_id NOT IN (SELECT id FROM opened)
     """
 )
 _NOTE: Final = text(
@@ -149,12 +149,15 @@ async def lock_cases_of(session: AsyncSession, payments: Sequence[UUID]) -> list
 
 
 async def open_cases(session: AsyncSession, opening: Opening, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
-    """Open cases with their first step and `case.opened`; the payments for which one was opened.
+    """Open cases with their first step and `case.opened`; the payments for which none was opened.
 
-    A payment that has an automatic case, or whose new case's reference is taken, is passed over.
+    Those have an automatic case, or their new case's reference is taken.
+
+    Args:
+        rows: in the order of their case ids, so that two consumers cannot deadlock.
     """
-    opened = await session.execute(_OPEN, {"rows": _json(rows), **asdict(opening)})
-    return set(opened.scalars())
+    missing = await session.execute(_OPEN, {"rows": _json(rows), **asdict(opening)})
+    return set(missing.scalars())
 
 
 async def note(

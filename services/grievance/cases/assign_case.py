@@ -10,12 +10,11 @@ from services.grievance.cases.errors import CaseInvalid, OwnCase
 from services.grievance.cases.model import Case
 from services.grievance.cases.schemas import AssignCase
 from services.grievance.cases.states import CaseAction
-from services.grievance.cases.work import as_uuid, concerns, make_step, take
+from services.grievance.cases.work import concerns, make_step, people_of_officer, take
 from services.grievance.notifications import repository as notifications
 from services.grievance.notifications.model import Told
 from services.grievance.officers import repository as officers
 from services.grievance.officers.model import Officer
-from services.grievance.people import repository as people
 from shared.auth import Principal
 from shared.clock import Clock
 from shared.errors import FieldError
@@ -36,7 +35,7 @@ async def assign_case(
     officer = await officers.find(session, assignee)
     if assignee != principal.subject:
         _ensure_fit(case, officer)
-        if await concerns(session, case, await _people_of(session, assignee, officer)):
+        if await concerns(session, case, await people_of_officer(session, assignee)):
             raise OwnCase("Assign it to somebody whom it does not concern.")
     case.assigned_to = assignee
     now = clock.now()
@@ -52,11 +51,3 @@ def _ensure_fit(case: Case, officer: Officer | None) -> None:
     if officer is not None and not (officer.active and officer.covers(case.place_code)):
         message = "She does not work in this area: name somebody who does."
         raise CaseInvalid(errors=[FieldError("assignee", "not_of_this_area", message)])
-
-
-async def _people_of(session: AsyncSession, assignee: str, officer: Officer | None) -> frozenset[UUID]:
-    subject = as_uuid(assignee)
-    own = {subject} if subject is not None else set()
-    if officer is not None and officer.person_id is not None:
-        own.add(officer.person_id)
-    return await people.near(session, sorted(own)) | own

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Response
 
-from services.grievance.cases import repository
+from services.grievance.cases import list_repository, repository
 from services.grievance.cases.add_note import add_note
 from services.grievance.cases.assign_case import assign_case
 from services.grievance.cases.close_case import close_case
@@ -20,12 +20,12 @@ from services.grievance.cases.errors import (
     OwnCase,
     SealingNotConfigured,
 )
+from services.grievance.cases.list_repository import CaseFilter
 from services.grievance.cases.merge_case import merge_case
 from services.grievance.cases.model import Case
 from services.grievance.cases.open_case import Opened, open_case
 from services.grievance.cases.refer_case import refer_case, return_case
 from services.grievance.cases.reopen_case import reopen_case
-from services.grievance.cases.repository import CaseFilter
 from services.grievance.cases.resolve_case import resolve_case
 from services.grievance.cases.schemas import (
     AddNote,
@@ -120,8 +120,8 @@ async def get_cases(
     if not principal.has(*SEES_CASES):
         raise Forbidden("Use the list of sealed cases.")
     people = await people_of(session, principal)
-    rows = await repository.page(session, principal, people, narrow, after=after_case(paging), fetch=paging.fetch)
-    kept, next_cursor = paging.cut(rows, repository.cursor)
+    rows = await list_repository.page(session, principal, people, narrow, after=after_case(paging), fetch=paging.fetch)
+    kept, next_cursor = paging.cut(rows, list_repository.cursor)
     return Page(items=[CaseSummary.model_validate(summary_fields(case)) for case in kept], next_cursor=next_cursor)
 
 
@@ -139,7 +139,7 @@ async def get_case(
 async def get_similar(case_id: UUID, session: CaseSession, principal: CaseRead) -> list[CaseSummary]:
     """Cases of the caller's area about the same thing or the same beneficiary: perhaps repeats. At most 50."""
     case = await authorise(session, principal, await repository.find(session, case_id))
-    rows = await repository.similar(session, case)
+    rows = await repository.similar(session, case, await people_of(session, principal))
     seen = [row for row in rows if row.sealed == case.sealed and principal.covers(row.place_code)]
     return [CaseSummary.model_validate(summary_fields(row)) for row in seen]
 

@@ -31,7 +31,8 @@ _ESCALATE: Final = text(
     WITH late AS MATERIALIZED (
       SELECT c.id, c.due_on, r.next_level, r.next_due
       FROM grievance_case c
-      JOIN json_to_recordset(CAST(:rungs AS json)) AS r(level text, next_level text, next_due date) ON r.level = c.level
+      JOIN json_to_recordset(CAST(:rungs AS json)) AS r(level text, next_level text, next_due date)
+        ON r.level = CASE WHEN c.level = ANY(CAST(:levels AS text[])) THEN c.level ELSE '' END
       WHERE NOT c.answered AND c.due_on < :today
         AND NOT EXISTS (SELECT FROM case_escalation e WHERE e.case_id = c.id AND e.level = r.next_level)
       ORDER BY c.due_on, c.id LIMIT :chunk FOR UPDATE OF c SKIP LOCKED
@@ -73,12 +74,14 @@ async def escalate_cases(context: Context) -> None:
     while moved == CHUNK:
         now = context.clock.now()
         async with context.database.session() as session:
-            moved = await _escalate(session, _rungs(desk, now), desk.calendar.local_date(now), now)
+            moved = await _escalate(session, desk, desk.calendar.local_date(now), now)
 
 
-async def _escalate(session: AsyncSession, rungs: str, today: date, now: datetime) -> int:
+async def _escalate(session: AsyncSession, desk: Desk, today: date, now: datetime) -> int:
     await open_seal(session)
-    row = (await session.execute(_ESCALATE, {"rungs": rungs, "today": today, "now": now, "chunk": CHUNK})).one()
+    levels = [level.code for level in desk.categories.levels]
+    values = {"rungs": _rungs(desk, now), "levels": levels, "today": today, "now": now, "chunk": CHUNK}
+    row = (await session.execute(_ESCALATE, values)).one()
     if row.told:
         await audit.record(session, "scheduler", "case.escalate", "case", "batch", {"count": row.told})
         log.info("cases_escalated", count=row.told)
@@ -86,9 +89,14 @@ async def _escalate(session: AsyncSession, rungs: str, today: date, now: datetim
 
 
 def _rungs(desk: Desk, now: datetime) -> str:
-    """Per level the next one up, with the deadline of a case that arrives there now."""
+    """Per level the next one up, with the deadline of a case that arrives there now.
+
+    From a level that is no longer in the file (written here as empty) a case goes to the top: nobody answers for it.
+    """
     ladder = desk.categories.ladder
-    rows = []
+    top = ladder.rungs[-1]
+    due = arrival_deadline(top, now, desk.calendar)
+    rows = [{"level": "", "next_level": top.code, "next_due": due.isoformat()}]
     for rung in ladder.rungs:
         above = ladder.above(rung.code)
         if above is not None:

@@ -42,7 +42,7 @@ class Case(Base):
         place_code: where it belongs; null: nobody said, so only national officers see it.
         level: the level of the ladder that owes the answer.
         due_on: last local day for an answer.
-        sealed: seen by sealed case officers only.
+        sealed: seen by sealed case officers only; sealed_at: since when: counted in that quarter.
         description_encrypted: the complainant's words, under the service's key (of a sealed case: the sealed key) and
             bound to the case's id; null for a case that the platform opened by itself.
         receipt_hash: keyed hash of the receipt code; the code itself is shown once and kept nowhere.
@@ -61,6 +61,7 @@ class Case(Base):
         CheckConstraint("(state = 'merged') = (merged_into IS NOT NULL)", name="merged"),
         CheckConstraint("(contact_kind IS NULL) = (contact_encrypted IS NULL)", name="contact"),
         CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+        CheckConstraint("sealed = (sealed_at IS NOT NULL)", name="sealed_at"),
         Index("ix_grievance_case_due", "answered", "due_on", "id"),
         Index("ix_grievance_case_subject", "subject_id"),
         Index(
@@ -74,6 +75,18 @@ class Case(Base):
         Index("ix_grievance_case_province", "province_code", "answered", "due_on", "id"),
         Index("ix_grievance_case_commune", "commune_code", "answered", "due_on", "id"),
         Index("ix_grievance_case_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
+        Index(
+            "uq_grievance_case_receipt_hash",
+            "receipt_hash",
+            unique=True,
+            postgresql_where=text("receipt_hash IS NOT NULL"),
+        ),
+        Index(
+            "uq_grievance_case_auto_payment_id",
+            "auto_payment_id",
+            unique=True,
+            postgresql_where=text("auto_payment_id IS NOT NULL"),
+        ),
         Index("ix_grievance_case_sealed", "due_on", "id", postgresql_where=text("sealed")),
     )
 
@@ -98,11 +111,12 @@ class Case(Base):
     due_on: Mapped[date] = mapped_column(Date)
     changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     description_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
-    receipt_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    receipt_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    sealed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     contact_kind: Mapped[str | None] = mapped_column(Text)
     contact_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
-    auto_payment_id: Mapped[UUID | None] = mapped_column(unique=True)
+    auto_payment_id: Mapped[UUID | None]
     payment_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("grievance_case.id"))
     rating: Mapped[int | None] = mapped_column(SmallInteger)
@@ -124,11 +138,14 @@ class Case(Base):
 
 
 class CaseStep(Base):
-    """One step in a case's history: which action by whom led to which state. Append-only."""
+    """One step in a case's history: which action by whom led to which state. Append-only.
+
+    That its case is there is checked once per statement, by a trigger (migration 0004), not by a foreign key per row.
+    """
 
     __tablename__ = "case_step"
 
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("grievance_case.id"), primary_key=True)
+    case_id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     action: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text)

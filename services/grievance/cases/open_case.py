@@ -130,6 +130,7 @@ def _case(desk: Desk, clock: Clock, complaint: OpenCase, category: Category, abo
         description_encrypted=cipher.encrypt(complaint.description, description_context(case_id)),
         receipt_hash=desk.receipts.digest(canonical(code) or code, "receipt"),
         sealed=category.sealed,
+        sealed_at=now if category.sealed else None,
         contact_kind=contact.kind if contact else None,
         contact_encrypted=cipher.encrypt(contact.value, contact_context(case_id)) if contact else None,
     )

@@ -57,4 +57,5 @@ async def return_case(
     await make_step(session, principal, case, CaseAction.RETURN, now, {"answer": said.answer})
     await repository.end_referral(session, case.id, said.answer, now)
     await write_note(session, desk, principal.subject, case, said.note, Visibility.INTERNAL, now)
+    await notifications.queue(session, case, Told.RETURNED, now)
     return case

@@ -1,182 +1,28 @@
-"""All SQL on cases, their history, notes and referrals.
+"""All SQL on cases, their history, notes and referrals; lists of cases: list_repository.py.
 
-Lists are narrowed to the caller's area and never show a case that concerns her or her household. Sealed cases are
-hidden by the database unless the transaction opened the seal (sealing.py).
+Sealed cases are hidden by the database unless the transaction opened the seal (sealing.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    and_,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-    tuple_,
-    union_all,
-    update,
-)
+from sqlalchemy import Row, exists, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.grievance.attachments.model import Attachment
+from services.grievance.cases.list_repository import SUMMARY
 from services.grievance.cases.model import Case, CaseNote, CaseReferral, CaseStep
-from services.grievance.cases.states import CaseState, SubjectType
+from services.grievance.cases.states import CaseState
 from services.grievance.holds.model import Hold
-from shared.auth import Principal
 
 NOTES_LIMIT = 200
 HISTORY_LIMIT = 200
 HOLDS_LIMIT = 50
 SIMILAR_LIMIT = 50
-COUNT_LIMIT: Final = 1_000
-"""Counts of a work list stop here: more is too much for one officer, however much more."""
-
-ANSWERED_STATES = frozenset({CaseState.RESOLVED, CaseState.CLOSED, CaseState.MERGED})
-SUMMARY: Final = (
-    Case.id,
-    Case.reference,
-    Case.version,
-    Case.state,
-    Case.level,
-    Case.category,
-    Case.route,
-    Case.priority,
-    Case.subject_type,
-    Case.subject_id,
-    Case.channel,
-    Case.place_code,
-    Case.assigned_to,
-    Case.outcome,
-    Case.opened_at,
-    Case.due_on,
-    Case.complainant_person_id,
-    Case.merged_into,
-    Case.answered,
-    Case.sealed,
-)
-"""The columns that a list shows: nothing that people wrote."""
-
-
-@dataclass(frozen=True)
-class CaseFilter:
-    """What a list of cases is narrowed to; None: not narrowed."""
-
-    state: CaseState | None = None
-    category: str | None = None
-    assigned_to: str | None = None
-    subject_type: SubjectType | None = None
-    subject_id: UUID | None = None
-    place_code: str | None = None
-    due_until: date | None = None
-    level: str | None = None
-    answered: bool | None = None
-    unassigned: bool = False
-    sealed: bool = False
-
-
-def _narrowed(narrow: CaseFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if narrow.state is not None:
-        conditions += [Case.state == narrow.state.value, Case.answered.is_(narrow.state in ANSWERED_STATES)]
-    if narrow.answered is not None:
-        conditions.append(Case.answered.is_(narrow.answered))
-    for column, value in (
-        (Case.category, narrow.category),
-        (Case.assigned_to, narrow.assigned_to),
-        (Case.subject_id, narrow.subject_id),
-        (Case.level, narrow.level),
-        (Case.subject_type, narrow.subject_type.value if narrow.subject_type else None),
-    ):
-        if value is not None:
-            conditions.append(column == value)
-    if narrow.unassigned:
-        conditions.append(Case.assigned_to.is_(None))
-    if narrow.place_code is not None:
-        conditions.append(_inside(narrow.place_code))
-    if narrow.due_until is not None:
-        conditions.append(Case.due_on <= narrow.due_until)
-    if narrow.sealed:
-        conditions.append(Case.sealed.is_(True))
-    return conditions
-
-
-def _inside(area: str) -> ColumnElement[bool]:
-    """The case belongs to this area: an equality that can use an index, and the rest of the code where there is one."""
-    exact = Case.commune_code == area[:6] if len(area) >= 6 else Case.province_code == area[:2]
-    return exact if len(area) in {2, 6} else and_(exact, Case.place_code.startswith(area, autoescape=True))
-
-
-def _not_about(people: frozenset[UUID]) -> list[ColumnElement[bool]]:
-    columns = (Case.subject_id, Case.beneficiary_id, Case.complainant_person_id)
-    return [or_(column.is_(None), column.not_in(people)) for column in columns] if people else []
-
-
-def _areas(principal: Principal) -> list[str]:
-    """The caller's areas, without those that lie in another of them (or a case would be listed twice)."""
-    return [
-        area
-        for area in principal.areas
-        if not any(area != other and area.startswith(other) for other in principal.areas)
-    ]
-
-
-def _visible(
-    principal: Principal,
-    people: frozenset[UUID],
-    narrow: CaseFilter,
-    after: tuple[bool, date, UUID] | None,
-    fetch: int,
-) -> Any:
-    """Per area one walk along its index, `fetch` rows at most; then the first of all."""
-    statement = select(*SUMMARY).where(*_narrowed(narrow), *_not_about(people))
-    order = (Case.answered, Case.due_on, Case.id)
-    if after is not None:
-        statement = statement.where(tuple_(*order) > tuple_(*(literal(value) for value in after)))
-    if principal.national:
-        return statement.order_by(*order).limit(fetch)
-    walks = [
-        select(statement.where(_inside(area)).order_by(*order).limit(fetch).subquery()) for area in _areas(principal)
-    ]
-    if not walks:
-        return statement.where(literal(False))
-    every = (union_all(*walks) if len(walks) > 1 else walks[0]).subquery()
-    return select(every).order_by(every.c.answered, every.c.due_on, every.c.id).limit(fetch)
-
-
-async def page(
-    session: AsyncSession,
-    principal: Principal,
-    people: frozenset[UUID],
-    narrow: CaseFilter,
-    *,
-    after: tuple[bool, date, UUID] | None,
-    fetch: int,
-) -> Sequence[Row[Any]]:
-    """Rows of SUMMARY that the caller may see: unanswered ones first, those due first first.
-
-    Args:
-        people: ids of the caller, her household and its members: their cases are left out.
-        after: (answered, due_on, id) of the last case seen.
-        fetch: how many rows at most.
-    """
-    rows: Sequence[Row[Any]] = (await session.execute(_visible(principal, people, narrow, after, fetch))).all()
-    return rows
-
-
-async def count(session: AsyncSession, principal: Principal, people: frozenset[UUID], narrow: CaseFilter) -> int:
-    """How many such cases the caller sees, at most COUNT_LIMIT."""
-    rows = _visible(principal, people, narrow, None, COUNT_LIMIT).subquery()
-    return await session.scalar(select(func.count()).select_from(rows)) or 0
 
 
 async def find(session: AsyncSession, case_id: UUID) -> Case | None:
@@ -212,15 +58,22 @@ _SIMILAR: Final = text(
       c.subject_id = ANY(CAST(:subjects AS uuid[])) OR c.merged_into = :case
       OR c.subject_id IN (SELECT payment_id FROM payment_view WHERE beneficiary_id = ANY(CAST(:subjects AS uuid[]))
                           ORDER BY payment_id LIMIT 200))
+      AND coalesce(c.subject_id <> ALL(CAST(:people AS uuid[])), true)
+      AND coalesce(c.beneficiary_id <> ALL(CAST(:people AS uuid[])), true)
+      AND coalesce(c.complainant_person_id <> ALL(CAST(:people AS uuid[])), true)
     ORDER BY c.answered, c.due_on, c.id LIMIT 50
     """
 )
 
 
-async def similar(session: AsyncSession, case: Case) -> Sequence[Row[Any]]:
-    """Rows of SUMMARY of cases with the same subject or beneficiary, or merged into this one; at most 50."""
+async def similar(session: AsyncSession, case: Case, people: frozenset[UUID]) -> Sequence[Row[Any]]:
+    """Rows of SUMMARY of cases with the same subject or beneficiary, or merged into this one; at most 50.
+
+    None that is about or from one of `people`.
+    """
     subjects = [found for found in (case.subject_id, case.beneficiary_id) if found is not None]
-    found = (await session.scalars(_SIMILAR, {"case": case.id, "subjects": subjects})).all()
+    values = {"case": case.id, "subjects": subjects, "people": list(people)}
+    found = (await session.scalars(_SIMILAR, values)).all()
     statement: Any = select(*SUMMARY).where(Case.id.in_(found)).order_by(Case.answered, Case.due_on, Case.id)
     rows: Sequence[Row[Any]] = (await session.execute(statement)).all()
     return rows
@@ -296,8 +149,3 @@ async def has_attachments(session: AsyncSession, case_id: UUID) -> bool:
 async def flush(session: AsyncSession) -> None:
     """Write the changes of locked rows."""
     await session.flush()
-
-
-def cursor(case: Row[Any]) -> dict[str, Any]:
-    """The values that order the list, as a page cursor."""
-    return {"answered": case.answered, "due_on": case.due_on.isoformat(), "id": str(case.id)}

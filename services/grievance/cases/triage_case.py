@@ -20,6 +20,8 @@ from services.grievance.cases.work import (
     note_context,
     take,
 )
+from services.grievance.notifications import repository as notifications
+from services.grievance.notifications.model import Told
 from services.grievance.resources import Desk
 from services.grievance.sealing import open_seal
 from shared.auth import Principal, ensure_area
@@ -57,7 +59,10 @@ async def triage_case(
         detail["category"] = said.category
     if said.priority is not None:
         case.priority = detail["priority"] = said.priority
-    await make_step(session, principal, case, CaseAction.TRIAGE, clock.now(), detail)
+    now = clock.now()
+    await make_step(session, principal, case, CaseAction.TRIAGE, now, detail)
+    if said.category is not None or said.place_code is not None:  # another desk, perhaps another day: she is told
+        await notifications.queue(session, case, Told.TRIAGED, now)
     return case
 
 
@@ -97,5 +102,5 @@ async def _seal(session: AsyncSession, desk: Desk, clock: Clock, principal: Prin
         case.contact_encrypted = new.encrypt(old.decrypt(case.contact_encrypted, context), context)
     case.assigned_to = None
     case.state = "opened"
-    case.sealed = True
+    case.sealed, case.sealed_at = True, now
     await repository.flush(session)

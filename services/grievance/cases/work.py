@@ -13,6 +13,7 @@ from services.grievance.cases.errors import CaseNotFound, CaseStateConflict, Own
 from services.grievance.cases.model import Case, CaseNote, CaseStep
 from services.grievance.cases.schemas import Visibility
 from services.grievance.cases.states import CaseAction, IllegalTransition, SubjectType, follow
+from services.grievance.officers import repository as officers
 from services.grievance.payments_view import repository as payments_view
 from services.grievance.people import repository as people_view
 from services.grievance.resources import Desk
@@ -45,6 +46,20 @@ async def concerns(session: AsyncSession, case: Case, people: frozenset[UUID]) -
         payment = await payments_view.find(session, case.subject_id)
         concerned |= {payment.beneficiary_id} if payment is not None else frozenset()
     return not concerned.isdisjoint(people)
+
+
+async def ensure_not_own_payment(session: AsyncSession, people: frozenset[UUID], payment_id: UUID) -> None:
+    """Raise OwnCase when a payment is known to be for one of these people."""
+    payment = await payments_view.find(session, payment_id) if people else None
+    if payment is not None and payment.beneficiary_id in people:
+        raise OwnCase("Leave it to a colleague.")
+
+
+async def people_of_officer(session: AsyncSession, subject: str) -> frozenset[UUID]:
+    """Like `people_of`, of somebody named by the subject of her token: as far as the list of officers knows her."""
+    officer = await officers.find(session, subject)
+    own = {found for found in (as_uuid(subject), officer.person_id if officer else None) if found is not None}
+    return await people_view.near(session, sorted(own)) | own if own else frozenset()
 
 
 async def authorise(session: AsyncSession, principal: Principal, case: Case | None) -> Case:

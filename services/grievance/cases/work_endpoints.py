@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
-from services.grievance.cases import repository
+from services.grievance.cases import list_repository
 from services.grievance.cases.endpoints import after_case
-from services.grievance.cases.repository import COUNT_LIMIT, CaseFilter
+from services.grievance.cases.list_repository import COUNT_LIMIT, CaseFilter
 from services.grievance.cases.schemas import CaseSummary
 from services.grievance.cases.show_case import summary_fields
 from services.grievance.cases.work import people_of
@@ -56,8 +56,8 @@ async def get_work(
     """The caller's work, what is due first first. `due_today` and `overdue` are her own cases."""
     people = await people_of(session, principal)
     narrow = _narrow(part, principal, desk, clock)
-    rows = await repository.page(session, principal, people, narrow, after=after_case(paging), fetch=paging.fetch)
-    kept, next_cursor = paging.cut(rows, repository.cursor)
+    rows = await list_repository.page(session, principal, people, narrow, after=after_case(paging), fetch=paging.fetch)
+    kept, next_cursor = paging.cut(rows, list_repository.cursor)
     return Page(items=[CaseSummary.model_validate(summary_fields(case)) for case in kept], next_cursor=next_cursor)
 
 
@@ -67,7 +67,7 @@ async def get_work_counts(session: SessionDep, desk: DeskDep, clock: ClockDep, p
     people = await people_of(session, principal)
 
     async def count(narrow: CaseFilter) -> int:
-        return await repository.count(session, principal, people, narrow)
+        return await list_repository.count(session, principal, people, narrow)
 
     yesterday = desk.calendar.local_date(clock.now()) - timedelta(days=1)
     mine = await count(_narrow(WorkList.MINE, principal, desk, clock))
@@ -87,8 +87,8 @@ async def get_sealed_cases(session: CaseSession, principal: SealedRead, paging: 
     """Sealed cases of the caller's area, and none that concern her or her household."""
     people = await people_of(session, principal)
     narrow = CaseFilter(sealed=True)
-    rows = await repository.page(session, principal, people, narrow, after=after_case(paging), fetch=paging.fetch)
-    kept, next_cursor = paging.cut(rows, repository.cursor)
+    rows = await list_repository.page(session, principal, people, narrow, after=after_case(paging), fetch=paging.fetch)
+    kept, next_cursor = paging.cut(rows, list_repository.cursor)
     return Page(items=[CaseSummary.model_validate(summary_fields(case)) for case in kept], next_cursor=next_cursor)
 
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from fastapi import Response
 
+from services.grievance.cases.errors import OwnCase
+from services.grievance.cases.work import ensure_not_own_payment, people_of
 from services.grievance.holds import repository
 from services.grievance.holds.errors import HoldEnded, HoldExists, HoldInvalid, HoldNotFound
 from services.grievance.holds.model import Hold, HoldState
@@ -23,7 +25,7 @@ from shared.pagination import Page, PageParams, Paging
 router = Router(prefix="/grievance/v1/holds", tags=["holds"])
 
 
-@router.post("", status_code=201, responses=responses(HoldExists, HoldInvalid, OutsideArea))
+@router.post("", status_code=201, responses=responses(HoldExists, HoldInvalid, OutsideArea, OwnCase))
 async def post_hold(
     body: PlaceHold, response: Response, session: SessionDep, desk: DeskDep, clock: ClockDep, principal: HoldWork
 ) -> HoldView:
@@ -41,27 +43,34 @@ async def get_holds(
     payment_id: UUID | None = None,
     state: HoldState | None = None,
 ) -> Page[HoldView]:
-    """Holds in the caller's area, oldest first."""
+    """Holds in the caller's area and not of her household's payments, oldest first."""
     rows = await repository.page(
-        session, principal, payment_id=payment_id, state=state, after=_after(paging), fetch=paging.fetch
+        session,
+        principal,
+        await people_of(session, principal),
+        payment_id=payment_id,
+        state=state,
+        after=_after(paging),
+        fetch=paging.fetch,
     )
     kept, next_cursor = paging.cut(rows, lambda hold: {"id": str(hold.id)})
     return Page(items=[HoldView.model_validate(hold) for hold in kept], next_cursor=next_cursor)
 
 
-@router.get("/{hold_id}", responses=responses(HoldNotFound, OutsideArea))
+@router.get("/{hold_id}", responses=responses(HoldNotFound, OutsideArea, OwnCase))
 async def get_hold(hold_id: UUID, response: Response, session: SessionDep, principal: HoldRead) -> HoldView:
     """One hold."""
     hold = await repository.find(session, hold_id)
     if hold is None:
         raise HoldNotFound("Look it up in the list of holds.")
     ensure_area(principal, hold.place_code)
+    await ensure_not_own_payment(session, await people_of(session, principal), hold.payment_id)
     return _answer(response, hold)
 
 
 @router.post(
     "/{hold_id}:release",
-    responses=responses(HoldNotFound, OutsideArea, HoldEnded, PreconditionFailed, PreconditionRequired),
+    responses=responses(HoldNotFound, OutsideArea, OwnCase, HoldEnded, PreconditionFailed, PreconditionRequired),
 )
 async def post_release(
     hold_id: UUID,

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.grievance.cases import repository as cases
 from services.grievance.cases.model import Case
 from services.grievance.cases.states import SubjectType
-from services.grievance.cases.work import authorise
+from services.grievance.cases.work import authorise, ensure_not_own_payment, people_of, people_of_officer
 from services.grievance.holds import events, repository
 from services.grievance.holds.errors import HoldExists, HoldInvalid
 from services.grievance.holds.model import Hold, end_problem
@@ -32,6 +32,7 @@ async def place_hold(session: AsyncSession, desk: Desk, clock: Clock, principal:
     Raises:
         HoldInvalid: the last day is past or too far off, or the case is about another payment.
         HoldExists: the payment is held already.
+        OwnCase: the payment is for the caller's household, or for that of whoever is to answer for the hold.
         OutsideArea: the payment is outside the caller's area. Also what `authorise` raises for the case.
     """
     now = clock.now()
@@ -39,6 +40,7 @@ async def place_hold(session: AsyncSession, desk: Desk, clock: Clock, principal:
     if wrong is not None:
         raise HoldInvalid(errors=[FieldError("until", "hold_end", wrong)])
     case = await _case(session, principal, order)
+    await _ensure_not_own(session, principal, order)
     village = await payments_view.village_of(session, order.payment_id)
     place_code = village or (case.place_code if case is not None else None) or order.place_code
     ensure_area(principal, place_code)
@@ -59,6 +61,12 @@ async def place_hold(session: AsyncSession, desk: Desk, clock: Clock, principal:
     await audit.record(session, principal, "hold.place", "hold", str(hold.id), detail)
     await publish(session, [events.placed(hold)])
     return hold
+
+
+async def _ensure_not_own(session: AsyncSession, principal: Principal, order: PlaceHold) -> None:
+    await ensure_not_own_payment(session, await people_of(session, principal), order.payment_id)
+    if order.owner is not None:
+        await ensure_not_own_payment(session, await people_of_officer(session, order.owner), order.payment_id)
 
 
 async def _case(session: AsyncSession, principal: Principal, order: PlaceHold) -> Case | None:

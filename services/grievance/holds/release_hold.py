@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.grievance.cases.work import ensure_not_own_payment, people_of
 from services.grievance.holds import events, repository
 from services.grievance.holds.errors import HoldEnded, HoldNotFound
 from services.grievance.holds.model import Hold, HoldState
@@ -24,6 +25,7 @@ async def release_hold(
 
     Raises:
         HoldNotFound, OutsideArea: there is none, or it is elsewhere.
+        OwnCase: the payment is for the caller's household.
         HoldEnded: it was released or has expired.
         PreconditionFailed: somebody changed it since the caller read it.
     """
@@ -31,6 +33,7 @@ async def release_hold(
     if hold is None:
         raise HoldNotFound("Look it up in the list of holds.")
     ensure_area(principal, hold.place_code)
+    await ensure_not_own_payment(session, await people_of(session, principal), hold.payment_id)
     if hold.state != HoldState.ACTIVE:
         raise HoldEnded(f"It is {hold.state}.", state=hold.state)
     check_version(version, hold.version)

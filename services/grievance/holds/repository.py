@@ -79,14 +79,18 @@ async def save(session: AsyncSession) -> None:
 async def page(
     session: AsyncSession,
     principal: Principal,
+    people: frozenset[UUID],
     *,
     payment_id: UUID | None,
     state: HoldState | None,
     after: UUID | None,
     fetch: int,
 ) -> Sequence[Hold]:
-    """Holds in the caller's area, oldest first."""
+    """Holds in the caller's area, oldest first; none of a payment that is known to be for one of `people`."""
     statement = select(Hold).where(in_area(principal, Hold.place_code))
+    if people:
+        own = select(PaymentView.payment_id).where(PaymentView.beneficiary_id.in_(people))
+        statement = statement.where(Hold.payment_id.not_in(own))
     if payment_id is not None:
         statement = statement.where(Hold.payment_id == payment_id)
     if state is not None:

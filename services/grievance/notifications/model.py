@@ -24,9 +24,11 @@ class Told(StrEnum):
     """The steps at which a complainant is told."""
 
     OPENED = "opened"
+    TRIAGED = "triaged"
     ASSIGNED = "assigned"
     ESCALATED = "escalated"
     REFERRED = "referred"
+    RETURNED = "returned"
     REMEDY_DONE = "remedy_done"
     PAID = "paid"
     RESOLVED = "resolved"

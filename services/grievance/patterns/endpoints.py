@@ -8,9 +8,12 @@ from uuid import UUID
 
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.grievance.cases.errors import OwnCase
+from services.grievance.cases.work import people_of
 from services.grievance.patterns import repository
-from services.grievance.patterns.model import PatternKind, PatternState
+from services.grievance.patterns.model import Pattern, PatternKind, PatternState
 from services.grievance.permissions import CaseSupervise, PatternRead, SealedRead
 from services.grievance.sealing import CaseSession
 from shared import audit
@@ -65,7 +68,7 @@ async def get_patterns(
 ) -> Page[PatternView]:
     """Patterns, for national supervisors: they cross areas."""
     _ensure_national(principal)
-    return await _page(session, paging, state, sealed=False)
+    return await _page(session, principal, paging, state, sealed=False)
 
 
 @router.get("/sealed-patterns", responses=responses(OutsideArea))
@@ -74,18 +77,15 @@ async def get_sealed_patterns(
 ) -> Page[PatternView]:
     """Patterns among sealed cases."""
     _ensure_national(principal)
-    return await _page(session, paging, state, sealed=True)
+    return await _page(session, principal, paging, state, sealed=True)
 
 
-@router.get("/patterns/{pattern_id}", responses=responses(PatternNotFound, OutsideArea))
+@router.get("/patterns/{pattern_id}", responses=responses(PatternNotFound, OutsideArea, OwnCase))
 async def get_pattern(
     pattern_id: UUID, response: Response, session: SessionDep, principal: PatternRead
 ) -> PatternDetail:
     """One pattern with its cases."""
-    _ensure_national(principal)
-    pattern = await repository.lock(session, pattern_id)
-    if pattern is None:
-        raise PatternNotFound("Look it up in the list.")
+    pattern = await _take(session, principal, pattern_id)
     response.headers["ETag"] = etag(pattern.version)
     found = PatternView.model_validate(pattern).model_dump()
     return PatternDetail(**found, case_ids=list(await repository.cases(session, pattern_id)))
@@ -93,7 +93,7 @@ async def get_pattern(
 
 @router.post(
     "/patterns/{pattern_id}:judge",
-    responses=responses(PatternNotFound, OutsideArea, PreconditionFailed, PreconditionRequired),
+    responses=responses(PatternNotFound, OutsideArea, OwnCase, PreconditionFailed, PreconditionRequired),
 )
 async def post_judgement(
     pattern_id: UUID,
@@ -104,10 +104,7 @@ async def post_judgement(
     principal: CaseSupervise,
 ) -> PatternView:
     """Say what was found. A dismissed pattern comes back when its cases have doubled."""
-    _ensure_national(principal)
-    pattern = await repository.lock(session, pattern_id)
-    if pattern is None:
-        raise PatternNotFound("Look it up in the list.")
+    pattern = await _take(session, principal, pattern_id)
     check_version(version, pattern.version)
     pattern.state, pattern.decided_by = body.state, principal.subject
     pattern.cases_when_decided = pattern.cases
@@ -123,10 +120,22 @@ def _ensure_national(principal: Principal) -> None:
         raise OutsideArea("Patterns cross areas: ask a national supervisor.")
 
 
+async def _take(session: AsyncSession, principal: Principal, pattern_id: UUID) -> Pattern:
+    """A pattern, locked. Raises PatternNotFound, OutsideArea, OwnCase: the caller or her household is in it."""
+    _ensure_national(principal)
+    pattern = await repository.lock(session, pattern_id)
+    if pattern is None:
+        raise PatternNotFound("Look it up in the list.")
+    if await repository.is_about(session, pattern_id, await people_of(session, principal)):
+        raise OwnCase("Leave it to a colleague.")
+    return pattern
+
+
 async def _page(
-    session: SessionDep, paging: PageParams, state: PatternState | None, *, sealed: bool
+    session: AsyncSession, principal: Principal, paging: PageParams, state: PatternState | None, *, sealed: bool
 ) -> Page[PatternView]:
-    rows = await repository.page(session, sealed=sealed, state=state, after=_after(paging), fetch=paging.fetch)
+    people = await people_of(session, principal)
+    rows = await repository.page(session, people, sealed=sealed, state=state, after=_after(paging), fetch=paging.fetch)
     kept, next_cursor = paging.cut(rows, lambda pattern: {"id": str(pattern.id)})
     return Page(items=[PatternView.model_validate(pattern) for pattern in kept], next_cursor=next_cursor)
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, exists, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.grievance.cases.model import Case
 from services.grievance.patterns.model import Pattern, PatternCase, PatternState
 
 MAX_CASES: Final = 500
@@ -65,11 +66,36 @@ async def find_patterns(
     await session.execute(_FIND, values)
 
 
+def _about(people: frozenset[UUID]) -> ColumnElement[bool]:
+    """One of these people is the official of a pattern, or a case of it is about or from one of them."""
+    member = exists().where(
+        PatternCase.pattern_id == Pattern.id,
+        Case.id == PatternCase.case_id,
+        or_(*(column.in_(people) for column in (Case.subject_id, Case.beneficiary_id, Case.complainant_person_id))),
+    )
+    return or_(Pattern.subject.in_([str(person) for person in people]), member)
+
+
+async def is_about(session: AsyncSession, pattern_id: UUID, people: frozenset[UUID]) -> bool:
+    """Whether a pattern concerns one of these people."""
+    if not people:
+        return False
+    return await session.scalar(select(exists().where(Pattern.id == pattern_id, _about(people)))) or False
+
+
 async def page(
-    session: AsyncSession, *, sealed: bool, state: PatternState | None, after: UUID | None, fetch: int
+    session: AsyncSession,
+    people: frozenset[UUID],
+    *,
+    sealed: bool,
+    state: PatternState | None,
+    after: UUID | None,
+    fetch: int,
 ) -> Sequence[Pattern]:
-    """Patterns, oldest first."""
+    """Patterns, oldest first; none that concerns one of `people`."""
     statement = select(Pattern).where(Pattern.sealed.is_(sealed)).order_by(Pattern.id).limit(fetch)
+    if people:
+        statement = statement.where(not_(_about(people)))
     if state is not None:
         statement = statement.where(Pattern.state == state.value)
     if after is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,13 +38,8 @@ STATUS: dict[type[PaymentEvent], str] = {
 async def on_payment_changed(context: Context, session: AsyncSession, events: Sequence[Received[PaymentEvent]]) -> None:
     """Project a batch of payment events; older versions than the stored one change nothing but the history."""
     rows = [_row(event) for event in events]
-    changed = await repository.record_states(session, rows)
-    newest: dict[UUID, dict[str, Any]] = {}
-    for row in rows:
-        present = newest.get(row["payment_id"])
-        if row["payment_id"] in changed and (present is None or row["version"] > present["version"]):
-            newest[row["payment_id"]] = row
-    await follow_payments(context, session, list(newest.values()))
+    known = await repository.record_states(session, rows)
+    await follow_payments(context, session, rows, known)
 
 
 def _row(event: Received[PaymentEvent]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.grievance.remedies.model import Remedy
+from services.grievance.sealing import close_seal, open_seal
 
 _ANSWER: Final = text(
     """
@@ -32,11 +33,12 @@ _ANSWER: Final = text(
     ), moved AS (
       UPDATE grievance_case c SET version = c.version + n.places, changed_at = :at
       FROM (SELECT DISTINCT case_id, places FROM numbered) n WHERE c.id = n.case_id
-      RETURNING c.id, c.version, c.state, c.level, c.due_on, c.contact_kind, n.places
+      RETURNING c.id, c.version, c.state, c.level, c.due_on, c.contact_kind, c.sealed, n.places
     ), told AS (
       INSERT INTO notification (id, case_id, step, level, due_on, state, queued_at, due_at)
       SELECT uuidv7(), m.id, 'remedy_done', m.level, m.due_on, 'queued', :at, :at FROM moved m
-      WHERE m.contact_kind IS NOT NULL AND EXISTS (SELECT FROM answered a WHERE a.case_id = m.id AND a.state = 'done')
+      WHERE m.contact_kind IS NOT NULL AND NOT m.sealed
+        AND EXISTS (SELECT FROM answered a WHERE a.case_id = m.id AND a.state = 'done')
     )
     INSERT INTO case_step (case_id, version, action, state, actor, at, detail)
     SELECT m.id, m.version - m.places + n.place, 'remedy_' || n.state, m.state, 'system:remedies', :at,
@@ -69,8 +71,12 @@ async def pending(session: AsyncSession, case_id: UUID, kind: str) -> bool:
 async def answer(session: AsyncSession, rows: Sequence[Mapping[str, Any]], at: datetime) -> None:
     """Take answers: the remedy's state, a step of its case, a message to its complainant.
 
+    Also for a case that was sealed after it asked: the seal is opened for this statement, and nobody is told.
+
     Args:
         rows: one per remedy: remedy_id, version, kinds (that the answering service owns), outcome, reason_code, reason,
             result_id. Older versions, and answers to what is done or refused already, change nothing.
     """
+    await open_seal(session)
     await session.execute(_ANSWER, {"rows": orjson.dumps(list(rows), default=str).decode(), "at": at})
+    await close_seal(session)

@@ -116,10 +116,8 @@ def _ensure_whole(order: RequestRemedy) -> None:
 
 
 async def _ensure_inside(session: AsyncSession, principal: Principal, order: RequestRemedy) -> None:
-    """What is known of the places: an officer puts nothing right outside her area, nor for her own household."""
-    named = {found for found in (order.household_id, order.beneficiary_id) if found is not None}
-    if not named.isdisjoint(await people_of(session, principal)):
-        raise OwnCase("Leave it to a colleague.")
+    """What is known of places and people: an officer puts nothing right outside her area, nor for her household."""
+    named = {order.household_id, order.beneficiary_id, *(correction.person_id for correction in order.corrections)}
     places = []
     if order.household_id is not None:
         places.append(await people.village_of_household(session, order.household_id))
@@ -127,10 +125,15 @@ async def _ensure_inside(session: AsyncSession, principal: Principal, order: Req
         places.append(await people.village_of_household(session, order.beneficiary_id))
         places.append(await people.village_of_person(session, order.beneficiary_id))
     if order.payment_id is not None:
-        places.append(await payments_view.village_of(session, order.payment_id))
+        payment = await payments_view.find(session, order.payment_id)
+        places.append(payment.village_code if payment else None)
+        named.add(payment.beneficiary_id if payment else None)
     if order.decision_id is not None:
         decision = await decisions_view.find_decision(session, order.decision_id)
         places.append(decision.village_code if decision else None)
+        named.add(decision.beneficiary_id if decision else None)
+    if not named.isdisjoint(await people_of(session, principal)):
+        raise OwnCase("Leave it to a colleague.")
     for place in places:
         if place is not None:
             ensure_area(principal, place)

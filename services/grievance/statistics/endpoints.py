@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.grievance.permissions import StatisticsRead
-from services.grievance.resources import Desk, DeskDep
-from services.grievance.sealing import close_seal, open_seal
+from services.grievance.resources import DeskDep
 from services.grievance.statistics import repository
-from services.grievance.statistics.suppress import suppress
+from services.grievance.statistics.freeze_sealed_counts import instant
 from shared.errors import FieldError, Invalid, OutsideArea, responses
 from shared.http import ClockDep, Router, SessionDep
 
@@ -39,7 +38,9 @@ class CountedCases(BaseModel):
 
 
 class SealedCell(BaseModel):
-    """Sealed cases of a province and category: never fewer than five."""
+    """Cases of a province and category that were sealed in the quarter: never fewer than five."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     province_code: str
     category: str
@@ -66,7 +67,7 @@ async def get_statistics(
     """Cases of the caller's area that were opened in a period of at most 400 days."""
     if not timedelta(0) <= until - since <= timedelta(days=MAX_DAYS):
         raise PeriodInvalid(errors=[FieldError("until", "period", f"0 to {MAX_DAYS} days after since.")])
-    start, end = _instant(desk, since), _instant(desk, until + timedelta(days=1))
+    start, end = instant(desk, since), instant(desk, until + timedelta(days=1))
     rows = await repository.seen(session, principal, start, end, desk.calendar.local_date(clock.now()))
     return [CountedCases.model_validate(row, from_attributes=True) for row in rows]
 
@@ -74,30 +75,14 @@ async def get_statistics(
 @router.get("/sealed-statistics", responses=responses(PeriodInvalid, OutsideArea))
 async def get_sealed_statistics(
     session: SessionDep,
-    desk: DeskDep,
-    clock: ClockDep,
     principal: StatisticsRead,
     quarter: Annotated[str, Query(pattern=r"^20\d{2}-Q[1-4]$", description="A quarter that is over, e.g. `2020-Q2`.")],
 ) -> SealedCounts:
-    """Sealed cases by province and category. Whole quarters only, and one way of cutting them: nothing to subtract."""
+    """Sealed cases by province and category, as counted once when the quarter was over: nothing to subtract."""
     if not principal.national:
         raise OutsideArea("These counts are national: areas would tell two tables apart.")
-    year, number = int(quarter[:4]), int(quarter[-1])
-    first = date(year, 3 * number - 2, 1)
-    after = date(year + number // 4, 3 * number % 12 + 1, 1)
-    if desk.calendar.local_date(clock.now()) < after:
-        raise PeriodInvalid(errors=[FieldError("quarter", "not_over", "Counted once the quarter is over.")])
-    await open_seal(session)
-    counts = await repository.sealed(session, _instant(desk, first), _instant(desk, after))
-    await close_seal(session)
-    shown = suppress(counts)
-    cells = [
-        SealedCell(province_code=province, category=category, cases=cases)
-        for (province, category), cases in sorted(shown.cells.items())
-    ]
-    return SealedCounts(quarter=quarter, cells=cells, total=shown.total)
-
-
-def _instant(desk: Desk, day: date) -> datetime:
-    """The instant at which a local day begins."""
-    return datetime.combine(day, time.min, desk.calendar.zone).astimezone(UTC)
+    found = await repository.frozen(session, quarter)
+    if found is None:
+        raise PeriodInvalid(errors=[FieldError("quarter", "not_counted", "Counted within an hour of its end, once.")])
+    cells = [SealedCell.model_validate(cell) for cell in found]
+    return SealedCounts(quarter=quarter, cells=cells, total=sum(cell.cases for cell in cells))

@@ -30,9 +30,23 @@ def png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", image) + chunk(b"IEND", b"")
 
 
-JPG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + b"\x00" * 40 + b"\xff\xd9"
+def ogg(*bodies: bytes) -> bytes:
+    return b"".join(b"OggS\x00\x02" + bytes(20) + bytes([1, len(body)]) + body for body in bodies)
+
+
+def packed(objects: bytes, how: bytes = b"/Filter /FlateDecode") -> bytes:
+    """A PDF whose objects stand in a compressed stream."""
+    data = zlib.compress(objects)
+    stream = b"2 0 obj << /Type /ObjStm /N 1 " + how + b" >> stream\n" + data + b"\nendstream endobj\n"
+    return PAPER.replace(b"trailer", stream + b"trailer")
+
+
+JPG = (
+    b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+    b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + b"\x12\xff\x00\x34\xff\xd0" * 10 + b"\xff\xd9"
+)
 PAPER = b"%PDF-1.4\n1 0 obj << /Type /Catalog >> endobj\ntrailer << /Root 1 0 R >>\n%%EOF\n"
-SOUND = b"OggS\x00\x02" + b"\x00" * 60
+SOUND = ogg(b"OpusHead" + bytes(11), b"OpusTags" + bytes(20), b"sound")
 WORDS = "ខ្ញុំមិនបានទទួលប្រាក់ទេ។\n".encode()
 GOOD = {PNG: png(), JPEG: JPG, PDF: PAPER, OGG: SOUND, TEXT: WORDS}
 LIARS = {
@@ -46,12 +60,29 @@ LIARS = {
     "a picture with an archive behind it": (PNG, png() + b"PK\x03\x04archive"),
     "a photograph with a page behind it": (JPEG, JPG + b"<html>"),
     "a picture inside which a page begins": (PNG, png()[:33] + b"<html><script>" + png()[33:]),
+    "a photograph with an archive behind it that ends like one": (JPEG, JPG + b"PK\x03\x04archive\xff\xd9"),
+    "a photograph without a picture": (JPEG, JPG[:20] + b"PK\x03\x04" + b"\xff\xd9"),
+    "a photograph inside which an archive hides": (JPEG, JPG[:20] + b"PK\x03\x04" + JPG[20:]),
+    "a picture whose check sum is wrong": (PNG, png().replace(b"IDAT", b"IDAU")),
+    "a picture of which only the end is one": (PNG, b"\x89PNG\r\n\x1a\n" + b"PK" * 20 + png()[-12:]),
+    "a sound with a program behind it": (OGG, SOUND + b"\x7fELF" + bytes(60)),
+    "a film called a sound": (OGG, ogg(b"\x80theora" + bytes(30))),
+    "a sound that is not one": (OGG, b"OggS\x00\x02" + bytes(60)),
+    "a paper with an archive behind it": (PDF, PAPER + b"PK\x03\x04"),
+    "a paper that runs, packed": (PDF, packed(b"1 0 << /S /JavaScript /JS (app.alert(1)) >>")),
+    "a paper that runs, packed and in disguise": (PDF, packed(b"1 0 << /S /J#61vaScript >>")),
+    "a paper packed in an unusual way": (PDF, packed(b"x", b"/Filter [/ASCIIHexDecode /FlateDecode]")),
+    "a paper packed so that its names are disguised": (PDF, packed(b"/Launch").replace(b"/ObjStm", b"/Obj#53tm")),
+    "a paper that unpacks without end": (PDF, packed(bytes(20 << 20))),
+    "a paper under a password": (PDF, PAPER.replace(b"/Root", b"/Encrypt 5 0 R /Root")),
     "half a picture": (PNG, png()[:-8]),
     "a vector picture with a script": ("image/svg+xml", b'<svg onload="alert(1)"/>'),
     "an unnamed type": ("application/octet-stream", png()),
     "a form": ("multipart/form-data", png()),
     "nothing": (PNG, b""),
     "a paper that runs": (PDF, PAPER.replace(b"/Type", b"/OpenAction << /S /JavaScript /JS (x) >> /Type")),
+    "a paper with a script elsewhere": (PDF, PAPER.replace(b"/Type", b"/X /JS 7 0 R /Type")),
+    "a paper that acts on each page": (PDF, PAPER.replace(b"/Type", b"/AA << /O 7 0 R >> /Type")),
     "a paper that runs in disguise": (PDF, PAPER.replace(b"/Type", b"/#4aavaScript (x) /Type")),
 }
 
@@ -97,6 +128,31 @@ async def test_a_file_that_lies_about_its_type_is_refused_and_nothing_is_kept(gr
     refused = await attach(officer, case["id"], *LIARS[lie])
     assert (refused.status_code, refused.json()["code"]) == (422, "attachment_refused"), lie
     assert (await officer.get(f"/cases/{case['id']}")).json()["attachments"] == []
+
+
+@pytest.mark.parametrize(
+    ("found", "content"),
+    [
+        (JPEG, JPG + JPG),  # a telephone's picture with a second one behind it
+        (PDF, packed(b"1 0 << /Type /Catalog >>")),
+        (PDF, PAPER + PAPER[9:]),  # a paper that was added to
+        (PDF, PAPER.replace(b"trailer", b"3 0 obj << >> stream\n\x9f/AA\x80/JS\x02\nendstream\ntrailer")),  # pixels
+        (OGG, ogg(b"\x01vorbis" + bytes(23))),
+    ],
+)
+def test_what_telephones_and_printers_really_make_is_taken(found: str, content: bytes) -> None:
+    assert media_type(content) == found
+
+
+@given(st.sampled_from([PNG, JPEG, PDF, OGG]), st.binary(min_size=1, max_size=40))
+def test_nothing_can_stand_behind_the_end_of_a_file(declared: str, behind: bytes) -> None:
+    content = GOOD[declared] + behind
+    try:
+        found = media_type(content)
+    except ActiveContent:
+        return
+    blank = declared == PDF and not behind.strip(b"\r\n\t \x00")
+    assert found is None or blank, "only a PDF may end in blanks"
 
 
 async def test_a_large_file_comes_in_pieces_and_one_that_is_too_large_is_not_read_to_its_end(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.grievance.automatic.plan import KnownCase, plan
+from services.grievance.automatic.plan import KnownCase, plan, waves
 from services.grievance.tests.building import (
     ELSEWHERE,
     VILLAGE,
@@ -65,6 +66,54 @@ async def test_it_adds_to_the_case_when_it_fails_again_and_closes_it_when_paid(g
     (case,) = await cases(grievance)
     assert (case["state"], case["outcome"]) == ("reopened", None), "it came back: the same case"
     assert [type(event) for event in await grievance.outbox()] == [CaseReopened]
+
+
+@pytest.mark.parametrize("batches", [[[0, 1, 2]], [[0], [1], [2]], [[2, 0, 1]], [[0, 1], [2]]])
+async def test_a_payment_that_fails_and_is_paid_within_one_batch_opens_one_case_and_closes_it(
+    grievance: TestService, batches: list[list[int]]
+) -> None:
+    """Batches are an accident of delivery: the case, its history and its events are the same as one by one."""
+    events = [
+        payment("p", "failed", 2),
+        payment("p", "instructed", 3, attempt=2),
+        payment("p", "settled", 4, attempt=2),
+    ]
+    for batch in batches:
+        await grievance.deliver(*(events[n] for n in batch), payment("q", "instructed", 1))
+    (case,) = await cases(grievance)
+    detail = (await Officer(grievance).get(f"/cases/{case['id']}")).json()
+    assert [step["action"] for step in detail["history"]] == ["open", "resolve", "close"]
+    assert detail["history"][0]["detail"]["reason_code"] == "AC04"
+    assert (detail["state"], detail["outcome"]) == ("closed", "upheld")
+    assert [step["status"] for step in detail["payment"]["history"]] == ["failed", "instructed", "settled"]
+    told = await grievance.outbox()
+    assert [(type(event), event.version) for event in told] == [(CaseOpened, 1), (CaseResolved, 2), (CaseClosed, 3)]
+
+
+async def test_every_failure_within_one_batch_is_in_the_history_and_the_last_word_counts(
+    grievance: TestService,
+) -> None:
+    whole = [payment("p", "failed", 2), payment("p", "settled", 3), payment("p", "returned", 5)]
+    await grievance.deliver(*whole, payment("p", "failed", 7, attempt=2), payment("q", "failed", 1))
+    items = {case["subject_id"]: case for case in await cases(grievance)}
+    mine = items[str(uid("payment", "p"))]
+    history = (await Officer(grievance).get(f"/cases/{mine['id']}")).json()["history"]
+    assert [step["action"] for step in history] == ["open", "resolve", "close", "reopen", "payment_failed"]
+    assert (mine["state"], len(items)) == ("reopened", 2)
+    await grievance.outbox()
+    await grievance.deliver(*whole)
+    assert await grievance.outbox() == [], "told before: no news"
+
+
+async def test_a_failure_told_of_after_the_money_arrived_is_kept_in_the_history_and_opens_nothing(
+    grievance: TestService,
+) -> None:
+    await grievance.deliver(payment("p", "settled", 3))
+    await grievance.deliver(payment("p", "failed", 2), payment("p", "settled", 3))
+    assert await cases(grievance) == []
+    own = (await Officer(grievance).post("/cases", about_payment("p"))).json()
+    told = (await Officer(grievance).get(f"/cases/{own['id']}")).json()["payment"]
+    assert (told["status"], [step["status"] for step in told["history"]]) == ("settled", ["failed", "settled"])
 
 
 async def test_two_thousand_failures_and_their_settlement_are_a_batch_each(grievance: TestService) -> None:
@@ -163,6 +212,30 @@ async def test_any_batching_of_the_same_events_ends_with_one_case_in_the_state_o
         events = events[cut:]
     (case,) = await cases(grievance)
     assert case["state"] in {"opened", "reopened"}
+
+
+rows = st.lists(
+    st.builds(
+        lambda name, version: {"payment_id": uid(name), "version": version}, st.sampled_from("abc"), st.integers(1, 6)
+    ),
+    max_size=20,
+)
+
+
+@given(rows, st.dictionaries(st.sampled_from([uid(name) for name in "abc"]), st.integers(0, 4)))
+def test_waves_hold_each_new_state_once_in_order_and_no_payment_twice(
+    told: list[dict[str, Any]], before: dict[UUID, int]
+) -> None:
+    found = waves(told, before)
+    for wave in found:
+        assert len({row["payment_id"] for row in wave}) == len(wave) > 0
+    flat = [(row["payment_id"], row["version"]) for wave in found for row in wave]
+    news = {(row["payment_id"], row["version"]) for row in told if row["version"] > before.get(row["payment_id"], 0)}
+    assert len(flat) == len(set(flat))
+    assert set(flat) == news
+    for name in "abc":
+        versions = [version for payment_id, version in flat if payment_id == uid(name)]
+        assert versions == sorted(versions)
 
 
 known = st.builds(

@@ -60,6 +60,8 @@ async def test_she_is_told_at_each_step_in_her_language_and_her_number_is_nowher
     officer = Officer(grievance)
     case = await officer.open(contact={"kind": "phone", "value": PHONE}, language="en")
     other = await officer.open(contact={"kind": "email", "value": "sokha@example.org"}, language="km")
+    case = await officer.act(case, "triage", {"category": "registry"})
+    case = await officer.act(case, "triage", {"priority": "low"})
     case = await officer.act(case, "assign", {})
     case = await officer.act(case, "refer", {"institution": "nssf", "note": "x"})
     case = await officer.act(case, "return", {"answer": "handled", "note": "x"})
@@ -70,12 +72,12 @@ async def test_she_is_told_at_each_step_in_her_language_and_her_number_is_nowher
     await deliver_messages(grievance)
 
     mine = [message.text for message in postman.sent if message.address == PHONE]
-    assert len(mine) == 6
+    assert len(mine) == 8, "all steps but the change of a priority"
     assert all(case["reference"] in words for words in mine)
     assert any("you were right in part" in words for words in mine)
     (theirs,) = [message for message in postman.sent if message.address != PHONE]
     assert (theirs.kind, other["reference"] in theirs.text, "យើង" in theirs.text) == ("email", True, True)
-    assert len({message.id for message in postman.sent}) == 7
+    assert len({message.id for message in postman.sent}) == 9
     for event in await grievance.outbox():
         assert "345" not in event.model_dump_json()
     async with grievance.database.session() as session:

@@ -166,3 +166,21 @@ async def test_sealed_cases_climb_too_without_a_word(grievance: TestService) -> 
     assert await grievance.outbox() == []
     case = (await Officer(grievance, role="sealed_case_officer").get(f"/cases/{opened['id']}")).json()
     assert case["level"] == "ministry", "conduct begins at the province"
+
+
+async def test_a_case_at_a_level_that_was_taken_out_of_the_file_goes_to_the_top_and_is_not_forgotten(
+    grievance: TestService,
+) -> None:
+    opened = await Officer(grievance).open(contact={"kind": "phone", "value": "+85512345678"})
+    async with grievance.database.session() as session:
+        await session.execute(text("UPDATE grievance_case SET level = 'canton'"))
+    grievance.clock.advance(timedelta(days=30))
+    await escalate(grievance)
+    await escalate(grievance)
+    await run_schedule(grievance, "send_notifications")
+    case = (await Officer(grievance).get(f"/cases/{opened['id']}")).json()
+    assert case["level"] == "regulator"
+    assert [(message["step"], message["state"]) for message in case["messages"]] == [
+        ("opened", "sent"),
+        ("escalated", "sent"),
+    ]

@@ -162,3 +162,19 @@ async def test_what_was_asked_is_encrypted_at_rest(grievance: TestService) -> No
         dump = str((await session.execute(text("SELECT * FROM remedy"))).all())
     assert "living_with_hiv" not in dump
     await grievance.deliver(payment("p", "failed", 1))
+
+
+async def test_an_answer_to_a_case_that_was_sealed_meanwhile_is_kept_behind_the_seal(grievance: TestService) -> None:
+    officer, case = await working_on(grievance)
+    remedy_id = (await ask(officer, case, "redecide")).json()["id"]
+    version = (await officer.get(f"/cases/{case['id']}")).json()["version"]
+    sealed = await officer.post(f"/cases/{case['id']}:triage", {"category": "conduct"}, version=version)
+    assert sealed.status_code == 200, sealed.text
+    await grievance.outbox()
+    answer = OWNER["redecide"](version=1, remedy_id=remedy_id, case_id=case["id"], outcome="done")
+    await grievance.deliver(answer)
+    shown = (await Officer(grievance, role="sealed_case_officer", subject="s").get(f"/cases/{case['id']}")).json()
+    assert (shown["remedies"][0]["state"], shown["history"][-1]["action"]) == ("done", "remedy_done")
+    assert await grievance.outbox() == []
+    async with grievance.database.session() as session:
+        assert await session.scalar(text("SELECT count(*) FROM remedy")) == 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +19,7 @@ from prometheus_client import generate_latest
 from sqlalchemy import text
 
 from services.grievance.app import SERVICE
+from services.grievance.statistics.quarters import over_at, quarter_of
 from services.grievance.statistics.suppress import LEAST, suppress
 from services.grievance.tests.building import STORY, VILLAGE, Officer, complaint, run_schedule, start
 from shared.testing.plugin import MakeService
@@ -28,6 +31,8 @@ EVERY_OTHER_ROLE = (
     "panel_member data_protection_officer operations_officer"
 )
 """One caller with all roles at once but the one: the most powerful stranger there can be."""
+CONFIGURED = {"/grievance/v1/categories": ("gender_based_violence",)}
+"""That there is such a category stands in the form in which everybody complains."""
 
 
 @pytest.fixture
@@ -82,7 +87,8 @@ async def test_a_sealed_case_is_invisible_through_every_endpoint_there_is(
             seen += 1
             assert answer.status_code < 500, f"{method} {path}: {answer.text}"
             shown = answer.text.replace(f"/cases/{opened['id']}", "")  # a problem's `instance` is the caller's own path
-            for secret in secrets(opened, official):
+            hidden = [secret for secret in secrets(opened, official) if secret not in CONFIGURED.get(path, ())]
+            for secret in hidden:
                 asked = body is not None and secret in str(body)
                 assert asked or secret not in shown, f"{method} {path} shows {secret}: {answer.text}"
             if "{case_id}" in str(operation.get("operationId", "")) or "case_id" in path:
@@ -145,6 +151,7 @@ async def test_a_sealed_case_is_handled_from_beginning_to_end_without_an_event_a
         assert await session.scalar(text("SELECT count(*) FROM sealed_audit_entry")) == 0, "it is behind the seal"
         await session.execute(text("SELECT set_config('samaki.seal', 'open', true)"))
         assert await session.scalar(text("SELECT count(*) FROM sealed_audit_entry")) >= 8
+        assert await session.scalar(text("SELECT count(*) FROM notification")) == 0, "not even behind the seal"
 
 
 async def test_every_table_is_searched_without_the_seal_and_holds_nothing_of_a_sealed_case(
@@ -286,10 +293,12 @@ async def test_counts_of_sealed_cases_under_five_are_left_out_and_ordinary_count
             await hand_in(grievance, place_code=place)
     await Officer(grievance).open()
     await run_schedule(grievance, "flag_patterns")
+    await run_schedule(grievance, "freeze_sealed_counts")
     auditor = Officer(grievance, role="auditor", subject="auditor")
     early = await auditor.get("/sealed-statistics", quarter="2020-Q3")
-    assert (early.status_code, early.json()["errors"][0]["code"]) == (422, "not_over")
+    assert (early.status_code, early.json()["errors"][0]["code"]) == (422, "not_counted")
     grievance.clock.advance(timedelta(days=100))
+    await asyncio.gather(*(run_schedule(grievance, "freeze_sealed_counts") for _ in range(2)))
     auditor = Officer(grievance, role="auditor", subject="auditor")
     shown = (await auditor.get("/sealed-statistics", quarter="2020-Q3")).json()
     assert shown["cells"] == [{"province_code": "08", "category": "gender_based_violence", "cases": 6}]
@@ -298,6 +307,46 @@ async def test_counts_of_sealed_cases_under_five_are_left_out_and_ordinary_count
     assert sum(row["cases"] for row in plain) == 1
     area = Officer(grievance, role="grievance_officer", areas=("08",))
     assert (await area.get("/sealed-statistics", quarter="2020-Q3")).status_code == 403
+
+
+async def test_a_published_count_never_moves_so_that_two_dates_cannot_be_subtracted(grievance: TestService) -> None:
+    """One case moves to another province, one to another category, one is sealed late: the old quarter stays."""
+    opened = [await hand_in(grievance) for _ in range(7)]
+    plain = await Officer(grievance).open(category="registry")
+    grievance.clock.advance(timedelta(days=100))
+    await run_schedule(grievance, "freeze_sealed_counts")
+    auditor = Officer(grievance, role="auditor", subject="auditor")
+    before = (await auditor.get("/sealed-statistics", quarter="2020-Q3")).json()
+    assert before["total"] == 7
+    sealed = sealed_officer(grievance)
+    await sealed.act(opened[0], "triage", {"place_code": "12010101"})
+    await sealed.act(opened[1], "triage", {"category": "conduct"})
+    late = await Officer(grievance).post(
+        f"/cases/{plain['id']}:triage", {"category": "gender_based_violence"}, version=1
+    )
+    assert late.status_code == 200, late.text
+    for _ in range(5):
+        await hand_in(grievance)
+    await run_schedule(grievance, "freeze_sealed_counts")
+    assert (await auditor.get("/sealed-statistics", quarter="2020-Q3")).json() == before
+    with pytest.raises(Exception, match="append-only"):
+        async with grievance.database.session() as session:
+            await session.execute(text("UPDATE sealed_quarter_cell SET cases = cases - 1"))
+    grievance.clock.advance(timedelta(days=100))
+    await run_schedule(grievance, "freeze_sealed_counts")
+    auditor = Officer(grievance, role="auditor", subject="auditor")
+    after = (await auditor.get("/sealed-statistics", quarter="2020-Q4")).json()
+    assert after["total"] == 6, "a case counts in the quarter in which it was sealed, also when it was opened before"
+
+
+@given(st.dates(min_value=date(2019, 1, 1), max_value=date(2031, 12, 31)), st.integers(1, 12))
+def test_quarters_are_whole_follow_each_other_and_are_over(day: date, many: int) -> None:
+    found = over_at(day, many)
+    assert len(found) == many
+    assert found[-1].after <= day < found[-1].next.after
+    for one, other in pairwise(found):
+        assert (one.after, one.next, other.previous) == (other.first, other, one)
+    assert all(quarter_of(quarter.first) == quarter for quarter in found)
 
 
 tables = st.dictionaries(

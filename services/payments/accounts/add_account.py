@@ -44,7 +44,13 @@ async def add_account(
         message = "The beneficiary has an account already: say what shows that she wants another."
         raise ProofNeeded("Add proof.", errors=[FieldError("proof", "proof_needed", message)])
     sealed = seal(
-        resources.cipher, resources.number_hash, body.rail, body.provider, body.account_number, body.holder_name
+        resources.cipher,
+        resources.number_hash,
+        body.rail,
+        body.provider,
+        body.account_number,
+        body.holder_name,
+        str(body.holder_birth_date or ""),
     )
     values = {
         "beneficiary_id": body.beneficiary_id,

@@ -42,7 +42,13 @@ async def change_account(
     row = await locked(session, principal, account_id, version)
     ensure_valid(body, row.purpose)
     sealed = seal(
-        resources.cipher, resources.number_hash, body.rail, body.provider, body.account_number, body.holder_name
+        resources.cipher,
+        resources.number_hash,
+        body.rail,
+        body.provider,
+        body.account_number,
+        body.holder_name,
+        str(body.holder_birth_date or ""),
     )
     values = {
         "rail": body.rail,

@@ -10,6 +10,7 @@ import asyncio
 import csv
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from shared.ids import uuid7
 from shared.jobs import enqueue
 
 HEADER: Final = ("beneficiary_id", "rail", "provider", "account_number", "holder_name", "purpose")
+LONG_HEADER: Final = (*HEADER, "holder_birth_date")
 JOB: Final = "import_accounts"
 BLOCK_LINES: Final = 2_000
 MAX_LINE_BYTES: Final = 4_096
@@ -53,10 +55,10 @@ async def import_accounts(
     import_id = uuid7()
     await import_repository.add_import(session, import_id, principal.subject, principal.areas)
     lines = _lines(body, max_bytes)
-    _check_header(await anext(lines, b""))
+    width = _check_header(await anext(lines, b""))
     number = 1
     while batch := [line async for line in _take(lines, BLOCK_LINES)]:
-        block = await asyncio.to_thread(_read_block, resources, import_id, number, batch)
+        block = await asyncio.to_thread(_read_block, resources, import_id, number, batch, width)
         await import_repository.stage(session, block.rows, block.findings)
         number += len(batch)
     total = number - 1
@@ -91,20 +93,22 @@ async def _take(lines: AsyncIterator[bytes], count: int) -> AsyncIterator[bytes]
         yield line
 
 
-def _check_header(line: bytes) -> None:
+def _check_header(line: bytes) -> int:
+    """How many columns the file has: six, or seven with the holder's date of birth."""
     names = tuple(name.strip() for name in line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").split(","))
-    if names != HEADER:
+    if names not in (HEADER, LONG_HEADER):
         raise Invalid(
-            f"The first line must be: {','.join(HEADER)}",
+            f"The first line must be: {','.join(HEADER)} (and holder_birth_date, if you have it)",
             errors=[FieldError("body", "bad_header", "Name exactly these columns, in this order.")],
         )
+    return len(names)
 
 
-def _read_block(resources: Resources, import_id: UUID, after: int, lines: list[bytes]) -> Block:
+def _read_block(resources: Resources, import_id: UUID, after: int, lines: list[bytes], width: int) -> Block:
     """Runs in a thread: parsing and encryption of a block."""
     block = Block()
     for number, line in enumerate(lines, start=after + 1):
-        faults, row = _read_line(resources, line)
+        faults, row = _read_line(resources, line, width)
         if row is not None:
             block.rows.append((import_id, number, *row))
         block.findings += [
@@ -117,7 +121,7 @@ def _first_each(faults: list[Fault]) -> list[Fault]:
     return list({(fault.field, fault.code): fault for fault in faults}.values())
 
 
-def _read_line(resources: Resources, line: bytes) -> tuple[list[Fault], tuple[Any, ...] | None]:
+def _read_line(resources: Resources, line: bytes, width: int) -> tuple[list[Fault], tuple[Any, ...] | None]:
     if not line.strip():
         return [Fault("line", "blank_line", "The line is blank.")], None
     if len(line) > MAX_LINE_BYTES:
@@ -128,17 +132,17 @@ def _read_line(resources: Resources, line: bytes) -> tuple[list[Fault], tuple[An
         return [Fault("line", "not_utf8", "The file must be UTF-8.")], None
     except csv.Error:
         return [Fault("line", "bad_csv", "The line is not valid CSV (quotes).")], None
-    if len(fields) != len(HEADER):
-        return [Fault("line", "wrong_field_count", f"A line has {len(HEADER)} fields.")], None
-    beneficiary, rail, provider, number, name, purpose = (value.strip() for value in fields)
-    faults = find_faults(rail, provider, number, name, purpose)
+    if len(fields) != width:
+        return [Fault("line", "wrong_field_count", f"A line has {width} fields.")], None
+    beneficiary, rail, provider, number, name, purpose, born = (value.strip() for value in [*fields, ""][:7])
+    faults = [*find_faults(rail, provider, number, name, purpose), *_bad_birth(born)]
     try:
         beneficiary_id = UUID(beneficiary)
     except ValueError:
         return [Fault("beneficiary_id", "bad_id", "The beneficiary's id is a UUID."), *faults], None
     if faults:
         return faults, None
-    sealed = seal(resources.cipher, resources.number_hash, rail, provider, number, name)
+    sealed = seal(resources.cipher, resources.number_hash, rail, provider, number, name, born)
     return [], (
         beneficiary_id,
         rail,
@@ -148,4 +152,14 @@ def _read_line(resources: Resources, line: bytes) -> tuple[list[Fault], tuple[An
         sealed.holder_name_encrypted,
         sealed.holder_name_hash,
         purpose,
+        sealed.holder_born_encrypted,
     )
+
+
+def _bad_birth(born: str) -> list[Fault]:
+    try:
+        if born and str(date.fromisoformat(born)) == born:
+            return []
+    except ValueError:
+        born = "?"
+    return [Fault("holder_birth_date", "bad_date", "A date of birth is YYYY-MM-DD, or empty.")] if born else []

@@ -25,6 +25,7 @@ ROW_COLUMNS = (
     "holder_name_encrypted",
     "holder_name_hash",
     "purpose",
+    "holder_born_encrypted",
 )
 FINDING_COLUMNS = ("import_id", "line", "field", "code", "message", "severity")
 
@@ -71,8 +72,9 @@ _APPLY = text(
         UPDATE account AS a
         SET rail = i.rail, provider = i.provider, number_encrypted = i.number_encrypted, number_hash = i.number_hash,
             holder_name_encrypted = i.holder_name_encrypted, holder_name_hash = i.holder_name_hash,
-            village_code = i.village_code, version = a.version + 1, verified_at = NULL, validation = 'unknown',
-            changed_by = :actor, confirmed_by = NULL, usable_from = :usable_from, updated_at = now()
+            holder_born_encrypted = i.holder_born_encrypted, village_code = i.village_code, version = a.version + 1,
+            verified_at = NULL, validation = 'unknown', changed_by = :actor, confirmed_by = NULL,
+            usable_from = :usable_from, updated_at = now()
         FROM incoming i
         WHERE a.beneficiary_id = i.beneficiary_id AND a.purpose = i.purpose AND a.preference = 1
           AND a.status = 'active' AND (a.rail, a.provider, a.number_hash) IS DISTINCT FROM (i.rail, i.provider,
@@ -80,9 +82,10 @@ _APPLY = text(
         RETURNING a.*
     ), added AS (
         INSERT INTO account (beneficiary_id, rail, provider, number_encrypted, number_hash, holder_name_encrypted,
-                             holder_name_hash, purpose, status, village_code, changed_by, usable_from)
+                             holder_name_hash, holder_born_encrypted, purpose, status, village_code, changed_by,
+                             usable_from)
         SELECT i.beneficiary_id, i.rail, i.provider, i.number_encrypted, i.number_hash, i.holder_name_encrypted,
-               i.holder_name_hash, i.purpose, 'active', i.village_code, :actor,
+               i.holder_name_hash, i.holder_born_encrypted, i.purpose, 'active', i.village_code, :actor,
                CASE WHEN EXISTS (SELECT FROM account o WHERE o.beneficiary_id = i.beneficiary_id)
                       OR EXISTS (SELECT FROM identity_member m JOIN identity_member s ON s.canonical_id = m.canonical_id
                                  JOIN account o ON o.beneficiary_id = s.id WHERE m.id = i.beneficiary_id)

@@ -14,6 +14,7 @@ from shared.crypto import FieldCipher, KeyedHash
 NUMBER_CONTEXT: Final = "account.number"
 NAME_CONTEXT: Final = "account.holder_name"
 PROOF_CONTEXT: Final = "account.proof"
+BORN_CONTEXT: Final = "account.holder_birth_date"
 ANY_PURPOSE: Final = "any"
 """An account for every programme; one whose purpose is a programme's code is preferred for that programme."""
 
@@ -61,6 +62,7 @@ class Sealed:
     number_hash: bytes
     holder_name_encrypted: bytes
     holder_name_hash: bytes
+    holder_born_encrypted: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +105,16 @@ def find_faults(rail: str, provider: str, number: str, holder_name: str, purpose
 
 
 def seal(
-    cipher: FieldCipher, number_hash: KeyedHash, rail: str, provider: str, number: str, holder_name: str
+    cipher: FieldCipher, number_hash: KeyedHash, rail: str, provider: str, number: str, holder_name: str, born: str = ""
 ) -> Sealed:
-    """Encrypt an account's number and name; the hash tells rails and providers apart."""
+    """Encrypt an account's number, name and date of birth; the hash tells rails and providers apart."""
     plain = normal_number(number)
     return Sealed(
         cipher.encrypt(plain, NUMBER_CONTEXT),
         number_hash.digest(plain, f"{rail}:{provider}"),
         cipher.encrypt(holder_name.strip(), NAME_CONTEXT),
         name_hash(number_hash, holder_name),
+        cipher.encrypt(born, BORN_CONTEXT) if born else None,
     )
 
 
@@ -124,7 +127,7 @@ def normal_name(name: str) -> str:
 
 
 def name_hash(keyed: KeyedHash, name: str) -> bytes:
-    """The keyed hash under which a holder's name is compared with the sanctions list, without being readable."""
+    """The keyed hash under which a holder's name is compared, without being readable."""
     return keyed.digest(normal_name(name), "holder_name")
 
 

@@ -173,10 +173,11 @@ async def overshared(session: AsyncSession, limit: int) -> Sequence[bytes]:
     return [bytes(found) for found in await session.scalars(statement)]
 
 
-def sealed_values(sealed: Sealed) -> dict[str, bytes]:
+def sealed_values(sealed: Sealed) -> dict[str, bytes | None]:
     """The columns of a sealed number and name."""
     return {
         "holder_name_hash": sealed.holder_name_hash,
+        "holder_born_encrypted": sealed.holder_born_encrypted,
         "number_encrypted": sealed.number_encrypted,
         "number_hash": sealed.number_hash,
         "holder_name_encrypted": sealed.holder_name_encrypted,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -27,6 +27,7 @@ class AccountIn(BaseModel):
     provider: str = Field(max_length=35)
     account_number: str = Field(max_length=60)
     holder_name: str = Field(max_length=140)
+    holder_birth_date: date | None = Field(default=None, description="Encrypted; only for the sanctions list.")
     purpose: str = Field(default="any", max_length=40, description="`any`, or the code of the programme it is for.")
     preference: int = Field(default=1, ge=1, le=9, description="Among accounts of one purpose, 1 is paid to.")
     proof: Proof | None = Field(default=None, description="Needed where the beneficiary has an account already.")
@@ -41,6 +42,7 @@ class AccountChange(BaseModel):
     provider: str = Field(max_length=35)
     account_number: str = Field(max_length=60)
     holder_name: str = Field(max_length=140)
+    holder_birth_date: date | None = Field(default=None, description="Encrypted; only for the sanctions list.")
     reason: str = Field(default="corrected", min_length=1, max_length=200)
     proof: Proof
 

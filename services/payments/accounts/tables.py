@@ -19,6 +19,7 @@ account = Table(
     Column("holder_name_encrypted", LargeBinary, nullable=False),
     Column("token", UUID, Computed("number_hash"), nullable=False),
     Column("holder_name_hash", LargeBinary),
+    Column("holder_born_encrypted", LargeBinary),
     Column("purpose", Text, nullable=False),
     Column("preference", Integer, nullable=False, server_default=text("1")),
     Column("status", Text, nullable=False),

@@ -1,6 +1,4 @@
-"""Collect contributions: expect, receive and allocate, refund. Every amount is booked; an over-payment stays the
-employer's.
-"""
+"""Collect contributions: expect, receive and allocate. Every amount is booked; an over-payment stays the employer's."""
 
 from __future__ import annotations
 
@@ -13,14 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.collections import repository
 from services.payments.collections.model import Due, allocate
-from services.payments.errors import CollectionState, EmployerNotFound, SamePerson
+from services.payments.errors import CollectionState
 from services.payments.fields import plain
 from services.payments.funds.change_fund import checked, locked
-from services.payments.funds.reserve import ensure_available
 from services.payments.ledger.model import MovementKind
 from services.payments.metadata import Record
 from shared import audit
-from shared.auth import Principal, ensure_area
+from shared.auth import Principal
 
 
 async def expect_contribution(
@@ -105,56 +102,3 @@ async def allocate_favour(
         allocation = await repository.allocate(session, contribution, "allocate", part, on, principal.subject)
         await repository.move(session, MovementKind.ALLOCATE, allocation, fund, employer, part, on)
     return spread
-
-
-async def propose_refund(
-    session: AsyncSession,
-    principal: Principal,
-    fund_code: str,
-    employer: UUID,
-    amount: Decimal,
-    reference: str,
-    today: date,
-) -> Record:
-    """Propose to give an over-payment back.
-
-    Raises:
-        OutsideArea, FundNotFound, Invalid. CollectionState: more than is over, or the reference was used.
-    """
-    fund = await locked(session, principal, fund_code)
-    exact = checked(amount, fund.currency, "amount")
-    await repository.lock_employer(session, fund_code, employer)
-    over = await repository.in_favour(session, fund_code, employer)
-    if exact > over:
-        raise CollectionState(f"Only {plain(over)} is over.", over=plain(over))
-    values = {"fund": fund_code, "employer": employer, "kind": "refund", "amount": exact, "status": "proposed"}
-    values |= {"currency": fund.currency, "on": today, "reference": reference, "by": principal.subject}
-    refund = await repository.add_receipt(session, values)
-    if refund is None:
-        raise CollectionState("This reference was used before.")
-    detail = {"employer": str(employer), "amount": plain(exact)}
-    await audit.record(session, principal, "contribution.propose_refund", "refund", str(refund.id), detail)
-    return refund
-
-
-async def approve_refund(session: AsyncSession, principal: Principal, refund_id: UUID, today: date) -> Record:
-    """Give it back. Not by who proposed it.
-
-    Raises:
-        OutsideArea, EmployerNotFound, CollectionState, SamePerson, FundInsufficient.
-    """
-    ensure_area(principal, None)
-    refund = await repository.refund_by_id(session, refund_id)
-    if refund is None:
-        raise EmployerNotFound("There is no such refund.")
-    if refund.status != "proposed":
-        raise CollectionState("It was approved before.")
-    if refund.created_by == principal.subject:
-        raise SamePerson("You proposed this refund: somebody else must approve it.")
-    fund = await locked(session, principal, refund.fund_code)
-    await ensure_available(session, fund.code, refund.amount)
-    await repository.move(session, MovementKind.REFUND, refund.id, fund, refund.employer_id, refund.amount, today)
-    done = await repository.approve_refund(session, refund_id, principal.subject)
-    detail = {"employer": str(refund.employer_id), "amount": plain(refund.amount)}
-    await audit.record(session, principal, "contribution.approve_refund", "refund", str(refund_id), detail)
-    return done

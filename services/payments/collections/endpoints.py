@@ -10,12 +10,23 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.payments.collections import collect, repository
-from services.payments.errors import CollectionState, EmployerNotFound, FundInsufficient, FundNotFound, SamePerson
+from services.payments.accounts.schemas import AccountIn
+from services.payments.collections import collect, refunds, repository
+from services.payments.collections.refund_repository import PROGRAMME
+from services.payments.errors import (
+    CollectionState,
+    EmergencyStopped,
+    EmployerNotFound,
+    FundInsufficient,
+    FundNotFound,
+    NoAccount,
+    SamePerson,
+)
 from services.payments.fields import AmountIn, AmountOut, Code, after_id
 from shared.auth import Principal, ensure_area, requires
+from shared.contracts.base import PlaceCode
 from shared.errors import Invalid, responses
-from shared.http import ClockDep, Router, SessionDep
+from shared.http import ClockDep, ContextDep, Router, SessionDep
 from shared.pagination import Page, Paging
 
 CollectWrite = Annotated[Principal, requires("finance_officer", "payment_officer", "integration")]
@@ -48,14 +59,33 @@ class ReceiptIn(BaseModel):
     received_on: date
 
 
-class RefundIn(BaseModel):
-    """What to give back of an over-payment, under which paper."""
+class RefundAccountIn(BaseModel):
+    """Where an employer is paid back; another one than before replaces it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    rail: str = Field(max_length=35, description="A rail of this platform, e.g. `bank`.")
+    provider: str = Field(max_length=35)
+    account_number: str = Field(max_length=60)
+    holder_name: str = Field(max_length=140)
+    place_code: PlaceCode = Field(description="Where the employer is registered: a province or a place in it.")
+
+
+class RefundIn(BaseModel):
+    """What to give back of an over-payment, under which paper, and where to; `account` once, or when it changes."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     fund_code: Code
     employer_id: UUID
     amount: AmountIn
     reference: str = Field(min_length=1, max_length=120)
+    account: RefundAccountIn | None = None
+
+
+class CancelIn(BaseModel):
+    """Why a refund is given up."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str = Field(min_length=3, max_length=500)
 
 
 class MonthOut(BaseModel):
@@ -96,7 +126,7 @@ class ReceiptOut(BaseModel):
 
 
 class RefundOut(BaseModel):
-    """A refund, proposed or done."""
+    """A refund: proposed, sent (its payment is on its way), done, failed or cancelled."""
 
     id: UUID
     number: int
@@ -107,6 +137,8 @@ class RefundOut(BaseModel):
     status: str
     created_by: str
     approved_by: str | None
+    account_id: UUID | None
+    payment_id: UUID | None = Field(description="Of what was sent: its story is /payments/{id}.")
     created_at: datetime
 
 
@@ -130,22 +162,47 @@ async def receive(body: ReceiptIn, principal: CollectWrite, session: SessionDep)
     return ReceiptOut(**shown, allocated=parts, over=over)
 
 
-@router.post("/refunds", status_code=201, responses=responses(FundNotFound, CollectionState, Invalid))
-async def propose_refund(body: RefundIn, principal: CollectWrite, session: SessionDep, clock: ClockDep) -> RefundOut:
+@router.post("/refunds", status_code=201, responses=responses(FundNotFound, CollectionState, NoAccount, Invalid))
+async def propose_refund(
+    body: RefundIn, principal: CollectWrite, session: SessionDep, context: ContextDep, clock: ClockDep
+) -> RefundOut:
     """Propose to give an over-payment back. National."""
-    row = await collect.propose_refund(
-        session, principal, body.fund_code, body.employer_id, body.amount, body.reference, clock.today()
-    )
+    given, place = None, ""
+    if body.account is not None:
+        place = body.account.place_code
+        fields = body.account.model_dump(exclude={"place_code"})
+        given = AccountIn(beneficiary_id=body.employer_id, purpose=PROGRAMME, **fields)
+    row = await refunds.propose_refund(
+        session, principal, context.resources, body.fund_code, body.employer_id, body.amount, body.reference, given,
+        place, clock.now()
+    )  # fmt: skip
+    return RefundOut.model_validate(row, from_attributes=True)
+
+
+@router.get("/refunds/{refund_id}", responses=responses(EmployerNotFound))
+async def read_refund(refund_id: UUID, principal: CollectRead, session: SessionDep) -> RefundOut:
+    """A refund and where it stands. National."""
+    ensure_area(principal, None)
+    row = await repository.refund_by_id(session, refund_id)
+    if row is None:
+        raise EmployerNotFound("There is no such refund.")
     return RefundOut.model_validate(row, from_attributes=True)
 
 
 @router.post(
     "/refunds/{refund_id}:approve",
-    responses=responses(EmployerNotFound, CollectionState, SamePerson, FundInsufficient),
+    responses=responses(EmployerNotFound, CollectionState, SamePerson, FundInsufficient, EmergencyStopped, NoAccount),
 )
 async def approve_refund(refund_id: UUID, principal: RefundApprove, session: SessionDep, clock: ClockDep) -> RefundOut:
-    """Give it back. Not by who proposed it."""
-    row = await collect.approve_refund(session, principal, refund_id, clock.today())
+    """Send it by the rail of the employer's account. Not by who proposed it, or gave the account."""
+    row = await refunds.approve_refund(session, principal, refund_id, clock.now())
+    return RefundOut.model_validate(row, from_attributes=True)
+
+
+@router.post("/refunds/{refund_id}:cancel", responses=responses(EmployerNotFound, CollectionState))
+async def cancel_refund(refund_id: UUID, body: CancelIn, principal: RefundApprove, session: SessionDep) -> RefundOut:
+    """Give up a refund that was not sent, or that failed."""
+    row = await refunds.cancel_refund(session, principal, refund_id, body.reason)
     return RefundOut.model_validate(row, from_attributes=True)
 
 

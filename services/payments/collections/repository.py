@@ -51,18 +51,24 @@ _ALLOCATE: Final = text(
 _RECEIPT: Final = text(
     """
     INSERT INTO contribution_receipt (fund_code, employer_id, kind, amount, currency, received_on, bank_reference,
-        status, created_by)
-    VALUES (:fund, :employer, :kind, :amount, :currency, :on, :reference, :status, :by)
+        status, created_by, account_id)
+    VALUES (:fund, :employer, :kind, :amount, :currency, :on, :reference, :status, :by, CAST(:account AS uuid))
     ON CONFLICT (fund_code, kind, bank_reference) DO NOTHING RETURNING *
     """
 )
 _REFUND: Final = text("SELECT * FROM contribution_receipt WHERE id = :id AND kind = 'refund' FOR UPDATE")
-_APPROVE: Final = text("UPDATE contribution_receipt SET status = 'done', approved_by = :by WHERE id = :id RETURNING *")
+_APPROVE: Final = text(
+    """
+    UPDATE contribution_receipt SET status = 'sent', approved_by = :by, payment_id = :payment WHERE id = :id RETURNING *
+    """
+)
+_CANCEL: Final = text("UPDATE contribution_receipt SET status = 'cancelled' WHERE id = :id RETURNING *")
 _FAVOUR: Final = text(
     """
     SELECT COALESCE(sum(b.credit - b.debit), 0) - COALESCE((
         SELECT sum(amount) FROM contribution_receipt
-        WHERE fund_code = :fund AND employer_id = :employer AND kind = 'refund' AND status = 'proposed'), 0)
+        WHERE fund_code = :fund AND employer_id = :employer AND kind = 'refund' AND NOT booked
+          AND status <> 'cancelled'), 0)
     FROM ledger_account a JOIN journal_balance b ON b.ledger_account_id = a.id
     WHERE a.fund_code = :fund AND a.type = 'unallocated' AND a.party = CAST(CAST(:employer AS uuid) AS text)
     """
@@ -124,7 +130,7 @@ async def allocate(session: AsyncSession, contribution: UUID, kind: str, amount:
 
 async def add_receipt(session: AsyncSession, values: Mapping[str, Any]) -> Record | None:
     """Keep a receipt or a refund; None when its bank reference was used before."""
-    return (await session.execute(_RECEIPT, dict(values))).one_or_none()
+    return (await session.execute(_RECEIPT, {"account": None, **values})).one_or_none()
 
 
 async def refund_by_id(session: AsyncSession, refund_id: UUID) -> Record | None:
@@ -132,13 +138,18 @@ async def refund_by_id(session: AsyncSession, refund_id: UUID) -> Record | None:
     return (await session.execute(_REFUND, {"id": refund_id})).one_or_none()
 
 
-async def approve_refund(session: AsyncSession, refund_id: UUID, by: str) -> Record:
-    """Mark a refund as approved."""
-    return (await session.execute(_APPROVE, {"id": refund_id, "by": by})).one()
+async def approve_refund(session: AsyncSession, refund_id: UUID, by: str, payment: UUID) -> Record:
+    """Mark a refund as approved, and sent by this payment."""
+    return (await session.execute(_APPROVE, {"id": refund_id, "by": by, "payment": payment})).one()
+
+
+async def cancel_refund(session: AsyncSession, refund_id: UUID) -> Record:
+    """Mark a refund as given up."""
+    return (await session.execute(_CANCEL, {"id": refund_id})).one()
 
 
 async def in_favour(session: AsyncSession, fund: str, employer: UUID) -> Decimal:
-    """What an employer has over, less the refunds that are proposed."""
+    """What an employer has over, less the refunds that are proposed or on their way."""
     return Decimal(await session.scalar(_FAVOUR, {"fund": fund, "employer": employer}) or 0)
 
 

@@ -26,10 +26,12 @@ _OF_LIST = text(
     SELECT s.scope FROM emergency_stop s
     WHERE s.released_at IS NULL AND (
         (s.scope = 'rail' AND s.target = :rail)
-        OR (s.scope IN ('programme', 'fund') AND EXISTS (
+        OR (s.scope IN ('programme', 'fund') AND (EXISTS (
             SELECT FROM payment_list l WHERE l.id = :list AND CASE s.scope
                 WHEN 'programme' THEN l.programme_code = s.target
-                ELSE s.target = l.fund_code OR s.target = ANY(l.fund_codes) END)))
+                ELSE s.target = l.fund_code OR s.target = ANY(l.fund_codes) END)
+            OR EXISTS (SELECT FROM contribution_receipt r JOIN payment p ON p.id = r.payment_id WHERE r.id = :list
+                       AND s.target = CASE s.scope WHEN 'programme' THEN p.programme_code ELSE p.fund_code END))))
     ORDER BY s.placed_at LIMIT 1
     """
 )

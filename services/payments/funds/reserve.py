@@ -39,14 +39,17 @@ def refuse_shortage(currency: str, available: dict[str, Decimal], needed: Decima
     """Raise FundInsufficient when all these funds together cannot spare `needed`."""
     together = sum(available.values(), Decimal(0))
     if together < needed:
-        raise _insufficient(", ".join(available), currency, together, needed)
+        raise _insufficient(", ".join(available), currency, together, needed, available)
 
 
-def _insufficient(code: str, currency: str, available: Any, needed: Decimal) -> FundInsufficient:
+def _insufficient(
+    code: str, currency: str, available: Any, needed: Decimal, funds: dict[str, Decimal] | None = None
+) -> FundInsufficient:
     return FundInsufficient(
         "Ask the finance ministry for an allotment or a release, or pay a smaller list.",
         fund_code=code,
         currency=currency,
         available=plain(available),
         needed=plain(needed),
+        funds=[{"fund_code": one, "available": plain(money)} for one, money in (funds or {code: available}).items()],
     )

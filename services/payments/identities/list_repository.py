@@ -29,6 +29,7 @@ _JUDGE: Final = text(
         JOIN payment_list p ON p.id = l.payment_list_id
         JOIN identity_member m ON m.id = l.beneficiary_id
         WHERE l.payment_list_id = :list AND l.payment_id > :after AND l.payment_id <= :until
+          AND EXISTS (SELECT FROM identity_member)
     ), judged AS (
         SELECT n.payment_id, n.whole, a.id AS account_id, a.version, a.rail, a.provider, k.id AS claim_id,
             CASE WHEN k.id IS NULL THEN 0 ELSE GREATEST(0, LEAST(k.amount - k.recovered - k.waived,
@@ -56,8 +57,8 @@ _JUDGE: Final = text(
                                         AND (t.beneficiary_id <> n.canonical_id, t.payment_id)
                                           < (n.beneficiary_id <> n.canonical_id, n.payment_id))
                          THEN 'merged_identity' END,
-                    CASE WHEN a.holder_name_hash IS NOT NULL AND EXISTS (
-                            SELECT FROM sanction_name s WHERE s.name_hash = a.holder_name_hash) THEN 'sanctions' END,
+                    CASE WHEN EXISTS (SELECT FROM sanction_hit s WHERE s.account_id = a.id AND s.in_force
+                                      AND s.status <> 'cleared') THEN 'sanctions' END,
                     CASE WHEN a.id IS NULL THEN 'no_account' END,
                     CASE WHEN a.usable_from > :now AND a.confirmed_by IS NULL THEN 'account_changed' END,
                     CASE WHEN a.validation IN ('mismatched', 'not_found') THEN 'account_invalid' END,

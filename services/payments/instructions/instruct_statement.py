@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import CTE, Integer, Numeric, Text, bindparam, case, insert, literal, select, text
+from sqlalchemy import CTE, Integer, Numeric, Text, bindparam, case, func, insert, literal, select, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.sql.expression import Insert
 
+from services.payments.instructions.event_ids import EVENT_SEED, OUTBOX_COLUMNS, event_id
 from services.payments.instructions.model import AttemptState
 from services.payments.instructions.outcome_statements import PAYMENT_FIELDS, document, shared_fields
 from services.payments.ledger.repository import book, movements
@@ -39,7 +40,8 @@ _ATTEMPTED: Final[dict[str, Any]] = {
     "reason": Text,
 }
 
-# A person who is stopped waits like one whose payment is held: approved, her money reserved.
+# A person who is stopped, or was found on a sanctions list since, waits like one whose payment is held: approved, her
+# money reserved.
 _LINE: Final = text(
     """
     SELECT l.*, a.token, f.fund_code, COALESCE(x.version, 0) AS told,
@@ -50,7 +52,9 @@ _LINE: Final = text(
            OR EXISTS (SELECT FROM hold h WHERE h.payment_id = l.payment_id AND NOT h.released
                       AND (h.until IS NULL OR h.until >= :today))
            OR EXISTS (SELECT FROM emergency_stop s WHERE s.scope = 'person' AND s.released_at IS NULL
-                      AND s.target = CAST(l.beneficiary_id AS text)) AS held
+                      AND s.target = CAST(l.beneficiary_id AS text))
+           OR EXISTS (SELECT FROM sanction_hit s WHERE s.account_id = l.account_id AND s.in_force
+                      AND s.status <> 'cleared') AS held
     FROM payment_list_line l
     LEFT JOIN account a ON a.id = l.account_id
     LEFT JOIN payment_exclusion x ON x.payment_id = l.payment_id
@@ -104,7 +108,9 @@ _ATTEMPT: Final = text(
                 WHEN n.stopped THEN 'The account was changed after the list was built.' ELSE '' END,
            CASE WHEN n.stopped THEN 'disbursement' ELSE '' END
     FROM (SELECT p.id, p.status = 'failed' AS stopped, l.overtaken, l.rail, l.provider, l.account_id, l.account_version,
-                 l.token, l.amount, l.currency, deterministic_uuid('attempt', CAST(p.id AS text), '1') AS attempt_id
+                 l.token, l.amount, l.currency,
+                 CAST(left(CAST(p.id AS text), 19) || '8' || substr(encode(sha256(convert_to(
+                     'attempt|' || CAST(p.id AS text) || '|1', 'UTF8')), 'hex'), 1, 15) AS uuid) AS attempt_id
           FROM paid p JOIN line l ON l.payment_id = p.id
           WHERE p.status <> 'approved') AS n
     ORDER BY n.attempt_id
@@ -128,7 +134,7 @@ def _statement() -> Insert:
     stopped = _MARK_STOPPED.columns(payment_id=UUID).add_cte(paid).cte("stopped")
     deducted = _DEDUCT.columns(payment_id=UUID).add_cte(paid).cte("deducted")
     moved = _MOVE.add_cte(attempted).cte("told_movement")
-    return _publish(paid, attempted).add_cte(stopped).add_cte(deducted).add_cte(book(moved).cte("booked"))
+    return _publish(paid, attempted).add_cte(stopped).add_cte(deducted).add_cte(book(moved, fresh=True).cte("booked"))
 
 
 def _publish(paid: CTE, attempted: CTE) -> Insert:
@@ -143,11 +149,13 @@ def _publish(paid: CTE, attempted: CTE) -> Insert:
             case((failed, PaymentFailed.TYPE), else_=PaymentInstructed.TYPE),
             case((failed, told), else_=document(*common, of=of)),
             bindparam("traceparent", type_=Text),
+            event_id(func.row_number().over()),
         )
         .select_from(attempted)
         .join(paid, paid.c.id == attempted.c.payment_id)
+        .join(EVENT_SEED, literal(True))
     )
-    return insert(outbox_table).from_select(["topic", "key", "type", "data", "traceparent"], rows)
+    return insert(outbox_table).from_select(OUTBOX_COLUMNS, rows)
 
 
 INSTRUCT: Final = _statement()

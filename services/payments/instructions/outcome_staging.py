@@ -51,28 +51,30 @@ _JUDGE: Final = text(
     WITH locked AS MATERIALIZED (
         SELECT a.id, a.state FROM payment_attempt a WHERE a.id IN (SELECT attempt_id FROM offered_outcome)
         ORDER BY a.id FOR NO KEY UPDATE
-    ), once AS (
-        SELECT o.*, count(*) OVER (PARTITION BY o.attempt_id) AS times FROM offered_outcome o
+    ), several AS MATERIALIZED (
+        SELECT attempt_id FROM offered_outcome GROUP BY attempt_id HAVING count(*) > 1
+    ), rule AS MATERIALIZED (
+        SELECT r.state AS present, r.kind, r.verdict, p.state, p.nth, cardinality(r.path) AS total
+        FROM outcome_rule r LEFT JOIN LATERAL unnest(r.path) WITH ORDINALITY AS p(state, nth) ON true
     ), judged AS MATERIALIZED (
         SELECT o.*, COALESCE(a.state, 'missing') AS present,
-               CASE WHEN o.times > 1 THEN 'several' ELSE COALESCE(r.verdict, 'contradiction') END AS verdict,
-               r.path
-        FROM once o LEFT JOIN locked a ON a.id = o.attempt_id
-        LEFT JOIN outcome_rule r ON r.state = a.state AND r.kind = o.kind
+               CASE WHEN s.attempt_id IS NOT NULL THEN 'several' ELSE COALESCE(r.verdict, 'contradiction') END
+               AS verdict, r.state, r.nth, r.total
+        FROM offered_outcome o LEFT JOIN locked a ON a.id = o.attempt_id
+        LEFT JOIN several s ON s.attempt_id = o.attempt_id
+        LEFT JOIN rule r ON r.present = a.state AND r.kind = o.kind AND s.attempt_id IS NULL
     ), told AS (
-        INSERT INTO outcome_verdict SELECT position, attempt_id, present, verdict FROM judged
+        INSERT INTO outcome_verdict SELECT position, attempt_id, present, verdict FROM judged WHERE verdict <> 'step'
     )
     INSERT INTO outcome_step
-    SELECT j.attempt_id, p.state, j.on_date, j.source, j.source_reference, j.reason_code, left(j.reason, 500), '',
-           CASE WHEN p.state = 'accepted' THEN 0 ELSE p.nth END,
-           CASE WHEN p.state = 'accepted' THEN 0 ELSE cardinality(j.path) END,
-           p.nth = cardinality(j.path), 2 * j.position + p.nth - 1
-    FROM judged j CROSS JOIN LATERAL unnest(j.path) WITH ORDINALITY AS p(state, nth)
-    WHERE j.verdict = 'step'
+    SELECT j.attempt_id, j.state, j.on_date, j.source, j.source_reference, j.reason_code, left(j.reason, 500), '',
+           CASE WHEN j.state = 'accepted' THEN 0 ELSE j.nth END, CASE WHEN j.state = 'accepted' THEN 0 ELSE j.total END,
+           j.nth = j.total, 2 * j.position + j.nth - 1
+    FROM judged j WHERE j.verdict = 'step'
     """
 )
-"""Verdicts of attempts told of once, by the table `outcome_rule`; `several` for the others. The state judged by is that
-of the lock: the newest one, whoever changed it while this waited.
+"""Steps of attempts told of once, by the table `outcome_rule`; the verdict on all others (`several`: to be folded).
+The state judged by is that of the lock: the newest one, whoever changed it while this waited.
 """
 _SEVERAL: Final = text(
     """
@@ -82,7 +84,8 @@ _SEVERAL: Final = text(
 )
 _COUNTS: Final = text(
     """
-    SELECT count(*) FILTER (WHERE verdict = 'step') AS applied, count(*) FILTER (WHERE verdict = 'known') AS unchanged
+    SELECT (SELECT count(*) FROM offered_outcome) - count(*) AS applied,
+           count(*) FILTER (WHERE verdict = 'known') AS unchanged
     FROM outcome_verdict
     """
 )

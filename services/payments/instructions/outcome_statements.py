@@ -19,7 +19,6 @@ from sqlalchemy import (
     Integer,
     ScalarSelect,
     Text,
-    and_,
     bindparam,
     case,
     column,
@@ -36,6 +35,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.sql.expression import Insert
 
+from services.payments.instructions.event_ids import EVENT_SEED, OUTBOX_COLUMNS, event_id
 from services.payments.instructions.model import REISSUABLE, AttemptState
 from services.payments.instructions.tables import payment, payment_attempt, payment_outcome, unpaid_payment
 from services.payments.ledger.model import OUTCOME_MOVEMENTS
@@ -113,15 +113,9 @@ def document(*pairs: Any, of: Sequence[CTE]) -> ScalarSelect[Any]:
 def write_outcomes(steps: Any) -> Insert:
     """The statement, for a source of steps: one of the two above. Bind `traceparent`."""
     told = steps.cte("told")
-    moved = _move_attempts(told)
-    paid = _move_payments(told, moved)
-    told_movement = _movements(told, paid)
-    return (
-        _publish(told, paid)
-        .add_cte(_keep(told))
-        .add_cte(_mark_unpaid(told, paid))
-        .add_cte(book(told_movement).cte("booked"))
-    )
+    paid = _move_payments(_move_attempts(told))
+    effect = _effects(told, paid)
+    return _publish(effect).add_cte(_keep(told)).add_cte(_mark_unpaid(paid)).add_cte(_book(effect))
 
 
 def _move_attempts(told: CTE) -> CTE:
@@ -139,54 +133,72 @@ def _move_attempts(told: CTE) -> CTE:
             updated_at=func.now(),
         )
         .returning(
-            attempt.id, attempt.payment_id, attempt.attempt, attempt.rail, attempt.account_token, attempt.agent_code
+            *(attempt.id, attempt.payment_id, attempt.attempt, attempt.rail, attempt.account_token, attempt.agent_code),
+            told.c.state.label("reached"),
+            told.c.day,
+            told.c.total,
         )
     )
     return changed.cte("moved")
 
 
-def _move_payments(told: CTE, moved: CTE) -> CTE:
+def _move_payments(moved: CTE) -> CTE:
     changed = (
         update(payment)
-        .where(payment.c.id == moved.c.payment_id, moved.c.id == told.c.attempt_id, told.c.last, told.c.total > 0)
-        .values(status=told.c.state, version=payment.c.version + told.c.total, updated_at=func.now())
+        .where(payment.c.id == moved.c.payment_id, moved.c.total > 0)
+        .values(status=moved.c.reached, version=payment.c.version + moved.c.total, updated_at=func.now())
         .returning(
             payment.c.id,
             *(payment.c[name] for name in PAYMENT_FIELDS),
             payment.c.amount,
             payment.c.fund_code,
-            payment.c.version,
+            (payment.c.version - moved.c.total).label("before"),
             moved.c.id.label("attempt_id"),
-            moved.c.attempt,
-            moved.c.rail,
-            moved.c.account_token,
-            moved.c.agent_code,
+            *(moved.c[name] for name in ("attempt", "rail", "account_token", "agent_code", "reached", "day")),
         )
     )
     return changed.cte("paid")
 
 
-def _movements(told: CTE, paid: CTE) -> CTE:
-    rows = [(state.value, kind.value) for state, kinds in OUTCOME_MOVEMENTS.items() for kind in kinds]
-    moves = values(column("state", Text), column("kind", Text), name="moves", literal_binds=True).data(rows)
+def _effects(told: CTE, paid: CTE) -> CTE:
+    """Every step that changed a payment, with that payment and its attempt: what is booked and published."""
+    attempt_fields = ("attempt_id", "attempt", "rail", "account_token", "agent_code")
+    steps = (told.c[name] for name in ("state", "day", "reason_code", "reason", "position"))
     return (
         select(
-            paid.c.attempt_id.label("subject_id"),
-            moves.c.kind,
-            literal(0).label("number"),
-            told.c.day.label("effective_on"),
-            paid.c.fund_code,
-            paid.c.programme_code,
-            paid.c.rail,
-            literal("").label("party"),
-            paid.c.amount,
-            paid.c.currency,
+            paid.c.id,
+            *(paid.c[name] for name in (*PAYMENT_FIELDS, "amount", "fund_code", *attempt_fields)),
+            *steps,
+            (paid.c.before + told.c.number).label("version"),
         )
         .select_from(told)
         .join(paid, paid.c.attempt_id == told.c.attempt_id)
-        .join(moves, moves.c.state == told.c.state)
+        .where(told.c.number > 0)
+        .cte("effect")
+    )
+
+
+def _book(effect: CTE) -> CTE:
+    rows = [(state.value, kind.value) for state, kinds in OUTCOME_MOVEMENTS.items() for kind in kinds]
+    moves = values(column("state", Text), column("kind", Text), name="moves", literal_binds=True).data(rows)
+    told_movement = (
+        select(
+            effect.c.attempt_id.label("subject_id"),
+            moves.c.kind,
+            literal(0).label("number"),
+            effect.c.day.label("effective_on"),
+            effect.c.fund_code,
+            effect.c.programme_code,
+            effect.c.rail,
+            literal("").label("party"),
+            effect.c.amount,
+            effect.c.currency,
+        )
+        .select_from(effect)
+        .join(moves, moves.c.state == effect.c.state)
         .cte("told_movement")
     )
+    return book(told_movement, fresh=True).cte("booked")
 
 
 def _keep(told: CTE) -> CTE:
@@ -196,12 +208,9 @@ def _keep(told: CTE) -> CTE:
     return insert(payment_outcome).from_select(names, rows).cte("kept")
 
 
-def _mark_unpaid(told: CTE, paid: CTE) -> CTE:
-    rows = (
-        select(paid.c.id, told.c.state, told.c.day)
-        .select_from(paid)
-        .join(told, and_(told.c.attempt_id == paid.c.attempt_id, told.c.last))
-        .where(told.c.state.in_([status.value for status in REISSUABLE]))
+def _mark_unpaid(paid: CTE) -> CTE:
+    rows = select(paid.c.id, paid.c.reached, paid.c.day).where(
+        paid.c.reached.in_([status.value for status in REISSUABLE])
     )
     insertion = pg_insert(unpaid_payment).from_select(["payment_id", "status", "since"], rows)
     return insertion.on_conflict_do_update(
@@ -209,30 +218,28 @@ def _mark_unpaid(told: CTE, paid: CTE) -> CTE:
     ).cte("unpaid")
 
 
-def _publish(told: CTE, paid: CTE) -> Insert:
-    version = paid.c.version - told.c.total + told.c.number
-    common, of = ["version", version, *shared_fields(paid, paid)], (told, paid)
-
+def _publish(effect: CTE) -> Insert:
+    common, of = ["version", effect.c.version, *shared_fields(effect, effect)], (effect,)
     data = case(
-        (told.c.state == AttemptState.SETTLED.value, document(*common, "settled_on", told.c.day, of=of)),
-        (told.c.state == AttemptState.EXPIRED.value, document(*common, "expired_on", told.c.day, of=of)),
-        else_=document(*common, "reason_code", told.c.reason_code, "reason", told.c.reason, of=of),
+        (effect.c.state == AttemptState.SETTLED.value, document(*common, "settled_on", effect.c.day, of=of)),
+        (effect.c.state == AttemptState.EXPIRED.value, document(*common, "expired_on", effect.c.day, of=of)),
+        else_=document(*common, "reason_code", effect.c.reason_code, "reason", effect.c.reason, of=of),
     )
-    type_ = case({state.value: name for state, name in _TYPES.items()}, value=told.c.state)
+    type_ = case({state.value: name for state, name in _TYPES.items()}, value=effect.c.state)
     rows = (
         select(
             literal(PAYMENTS, Text),
-            sql_cast(paid.c.id, Text),
+            sql_cast(effect.c.id, Text),
             type_,
             data,
             bindparam("traceparent", type_=Text),
+            event_id(effect.c.position),
         )
-        .select_from(told)
-        .join(paid, paid.c.attempt_id == told.c.attempt_id)
-        .where(told.c.number > 0)
-        .order_by(told.c.position)
+        .select_from(effect)
+        .join(EVENT_SEED, literal(True))
+        .order_by(effect.c.position)
     )
-    return insert(outbox_table).from_select(["topic", "key", "type", "data", "traceparent"], rows)
+    return insert(outbox_table).from_select(OUTBOX_COLUMNS, rows)
 
 
 WRITE_FROM_ARRAYS: Final = write_outcomes(STEPS_IN_ARRAYS)

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.collections.refund_repository import follow_refunds
 from services.payments.instructions import outcome_staging, repository
 from services.payments.instructions.model import AttemptState, Contradiction, Outcome, Step, fold
 from services.payments.instructions.outcome_statements import WRITE_FROM_ARRAYS, WRITE_STAGED
@@ -68,6 +69,7 @@ async def apply_outcomes(session: AsyncSession, outcomes: Sequence[Outcome]) -> 
         arrays = _arrays(folded.steps)
         await session.execute(WRITE_FROM_ARRAYS, arrays | {"traceparent": current_traceparent()})
         await follow_outcomes(session, arrays["attempt_id"])
+        await follow_refunds(session, arrays["attempt_id"])
     applied = len(outcomes) - folded.unchanged - len(folded.contradictions)
     return Applied(applied, folded.unchanged, list(folded.contradictions))
 
@@ -89,6 +91,7 @@ async def apply_staged_outcomes(session: AsyncSession) -> Applied:
         await outcome_staging.add_steps(session, _arrays(folded.steps))
     await session.execute(WRITE_STAGED, {"traceparent": current_traceparent()})
     await follow_staged_outcomes(session)
+    await follow_refunds(session, None)
     judged = await outcome_staging.close(session)
     contradictions = [*judged.contradictions, *folded.contradictions]
     several = len(repeated.outcomes) - folded.unchanged - len(folded.contradictions)

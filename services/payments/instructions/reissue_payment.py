@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.accounts.repository import current_account
+from services.payments.collections import refund_repository as refunds
 from services.payments.emergency_stops.check import ensure_not_stopped, ensure_person_not_stopped
 from services.payments.entitlements.repository import is_held
 from services.payments.errors import (
@@ -77,6 +78,8 @@ async def reissue_payment(
     await open_programme_accounts(session, payment.fund_code, payment.programme_code, payment.currency, [account.rail])
     new_id = attempt_id(payment_id, payment.attempt + 1)
     changed = await repository.add_attempt(session, payment, new_id, account)
+    if payment.programme_code == refunds.PROGRAMME and not await refunds.sent_again(session, payment_id):
+        raise NotReissuable("The refund was given up: propose another.", payment_status="cancelled")
     today = now.date()
     await post(session, _RESERVE, {"attempt": new_id, "payment": payment_id, "on": today})
     await queue_attempt(session, new_id, today)

@@ -14,6 +14,7 @@ construction:
                                                           <--------return------------'
     employer: contributions --expect--> receivable        |
               unallocated   --receive---------------------'      unallocated <-> receivable: allocate
+              unallocated   <--(un)refund--> paid                (a refund that a rail has paid)
     over-paid: paid --claim--> claims --recover--> available     (or <--(un)deduct--> paid: kept back of a benefit)
     the bank's own doing: clearing <-> suspense, until a person explains it: adopt, charge
 
@@ -112,6 +113,7 @@ class MovementKind(StrEnum):
     ALLOCATE = "allocate"
     DEALLOCATE = "deallocate"
     REFUND = "refund"
+    UNREFUND = "unrefund"
     CLAIM = "claim"
     WAIVE = "waive"
     RECOVER = "recover"
@@ -155,7 +157,8 @@ MOVEMENTS: dict[MovementKind, Sides] = {
     _K.RECEIVE: Sides(_T.AVAILABLE, _T.UNALLOCATED),
     _K.ALLOCATE: Sides(_T.UNALLOCATED, _T.RECEIVABLE),
     _K.DEALLOCATE: Sides(_T.RECEIVABLE, _T.UNALLOCATED),
-    _K.REFUND: Sides(_T.UNALLOCATED, _T.AVAILABLE),
+    _K.REFUND: Sides(_T.UNALLOCATED, _T.PAID),
+    _K.UNREFUND: Sides(_T.PAID, _T.UNALLOCATED),
     _K.CLAIM: Sides(_T.CLAIMS, _T.PAID),
     _K.WAIVE: Sides(_T.PAID, _T.CLAIMS),
     _K.RECOVER: Sides(_T.AVAILABLE, _T.CLAIMS),

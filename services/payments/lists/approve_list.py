@@ -18,6 +18,7 @@ from services.payments.funds.repository import move_list_money
 from services.payments.funds.reserve import lock_available, refuse_shortage
 from services.payments.ledger.model import MovementKind
 from services.payments.lists import line_repository, repository
+from services.payments.lists.assign_funds import assign_funds
 from services.payments.lists.model import Action, ListStatus
 from services.payments.lists.steps import begin_step
 from services.payments.metadata import Record
@@ -27,8 +28,8 @@ from shared.contracts.base import ControlTotal
 from shared.contracts.payments import PaymentListApproved
 from shared.outbox import publish
 
-FUNDS_PER_APPROVAL = 1000
-"""Numbers the reservations of one approval: at most so many funds pay one list."""
+STRETCHES_PER_APPROVAL = 1000
+"""Numbers the reservations of one approval: at most so many stretches of a list are paid by one fund each."""
 
 
 async def approve_list(
@@ -70,27 +71,14 @@ async def approve_list(
 
 
 async def _reserve(session: AsyncSession, row: Record, approval: int, today: date) -> None:
-    """Take the money from the list's funds in their order: each pays the next lines it can pay wholly."""
+    """Take the money from the list's funds: each pays whole lines (`assign_funds`)."""
     available = await lock_available(session, row.fund_codes)
     refuse_shortage(row.currency, available, row.ready_amount)
-    after, left, count = repository.FIRST, row.ready_amount, row.ready_count
-    for position, (code, money) in enumerate(available.items(), 1):
-        if money >= left:
-            until, amount, paid = line_repository.LAST, left, count
-        else:
-            reached = await line_repository.lines_within(session, row.id, after, money)
-            if reached is None:
-                continue
-            until, amount, paid = reached.payment_id, reached.amount, reached.count
-        number = approval * FUNDS_PER_APPROVAL + position
-        await move_list_money(session, row, MovementKind.RESERVE, number, code, amount, today)
-        values = {"after": after, "until": until, "count": paid, "amount": amount}
-        await line_repository.add_fund_range(session, row.id, position, code, **values)
-        after, left, count = until, left - amount, count - paid
-        if not left:
-            return
-    # Together they have enough, but no fund can pay the next line wholly.
-    refuse_shortage(row.currency, {code: available[code] for code in list(available)[:1]}, row.ready_amount)
+    for position, paid in enumerate(await assign_funds(session, row, available), 1):
+        number = approval * STRETCHES_PER_APPROVAL + position
+        await move_list_money(session, row, MovementKind.RESERVE, number, paid.fund, paid.amount, today)
+        values = {"after": paid.after, "until": paid.until, "count": paid.count, "amount": paid.amount}
+        await line_repository.add_fund_range(session, row.id, position, paid.fund, **values)
 
 
 async def void_approval(session: AsyncSession, row: Record, today: date) -> None:
@@ -98,7 +86,7 @@ async def void_approval(session: AsyncSession, row: Record, today: date) -> None
     if row.status != ListStatus.APPROVED:
         return
     for paid in await line_repository.fund_ranges(session, row.id):
-        number = row.approvals * FUNDS_PER_APPROVAL + paid.position
+        number = row.approvals * STRETCHES_PER_APPROVAL + paid.position
         await move_list_money(session, row, MovementKind.RELEASE, number, paid.fund_code, paid.amount, today)
     await line_repository.drop_fund_ranges(session, row.id)
 

@@ -18,6 +18,8 @@ from services.payments.lists import line_repository, repository
 from services.payments.lists.model import ListStatus, Total, TotalKey, approvals_needed, compare_totals
 from services.payments.lists.start_list import JOB
 from services.payments.metadata import Record
+from services.payments.sanctions.screen_accounts import open_screen, screen
+from services.payments.sanctions.screening_repository import unscreened_of_chunk
 from services.payments.statistics import Bulk, expect_chunk, refresh
 from shared.jobs import JobFailed, JobKind, JobRun
 
@@ -99,6 +101,7 @@ async def _write_lines(run: JobRun, row: Record, cycle: Any) -> None:
         await refresh(session, Bulk.BUILD)
         shared = await overshared(session, settings.account_beneficiary_limit)
         after, done = await repository.written_so_far(session, row.id)
+        screening = await open_screen(run.context, session)
     while True:
         async with run.context.database.session() as session:
             await run.still_mine(session)
@@ -106,6 +109,9 @@ async def _write_lines(run: JobRun, row: Record, cycle: Any) -> None:
             if until is None:
                 return
             await expect_chunk(session)
+            if screening is not None:
+                payees = await unscreened_of_chunk(session, screening.number, row.cycle_id, after, until)
+                await screen(session, screening, payees)
             await line_repository.build_lines(session, row, after, until, shared=shared, ceiling=ceiling, now=now)
         after = until
         done = min(done + settings.chunk_size, cycle.count)

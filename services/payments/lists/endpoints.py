@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -187,9 +189,18 @@ async def _detail(session: AsyncSession, row: Any) -> ListDetail:
             )
             for item in reasons
         ],
-        funds=[
-            FundShare.model_validate(item, from_attributes=True)
-            for item in await line_repository.fund_ranges(session, row.id)
-        ],
+        funds=_shares(await line_repository.fund_ranges(session, row.id)),
         steps=[StepOut.model_validate(step, from_attributes=True) for step in steps],
     )
+
+
+def _shares(stretches: Sequence[Any]) -> list[FundShare]:
+    """What each fund pays, in the order in which they begin to pay."""
+    shares: dict[str, FundShare] = {}
+    for one in stretches:
+        share = shares.setdefault(
+            one.fund_code, FundShare(position=len(shares) + 1, fund_code=one.fund_code, count=0, amount=Decimal(0))
+        )
+        share.count += one.count
+        share.amount += one.amount
+    return list(shares.values())

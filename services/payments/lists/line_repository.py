@@ -52,8 +52,8 @@ _BUILD: Final = text(
                           AND g.cause = 'deceased') THEN 'deceased' END,
         CASE WHEN EXISTS (SELECT FROM dissolved_household g WHERE g.household_id = e.beneficiary_id
                           AND g.cause <> 'deceased') THEN 'dissolved' END,
-        CASE WHEN a.holder_name_hash IS NOT NULL AND EXISTS (
-                SELECT FROM sanction_name s WHERE s.name_hash = a.holder_name_hash) THEN 'sanctions' END,
+        CASE WHEN EXISTS (SELECT FROM sanction_hit s WHERE s.account_id = a.id AND s.in_force
+                          AND s.status <> 'cleared') THEN 'sanctions' END,
         CASE WHEN EXISTS (SELECT FROM emergency_stop s WHERE s.scope = 'person' AND s.released_at IS NULL
                           AND s.target = CAST(e.beneficiary_id AS text)) THEN 'stopped' END,
         CASE WHEN EXISTS (SELECT FROM hold h WHERE h.payment_id = e.payment_id AND NOT h.released
@@ -76,8 +76,7 @@ _BUILD: Final = text(
             FROM entitlement e
             JOIN cycle c ON c.id = e.cycle_id
             LEFT JOIN LATERAL (
-                SELECT o.id, o.version, o.rail, o.provider, o.number_hash, o.usable_from, o.confirmed_by, o.validation,
-                       o.holder_name_hash
+                SELECT o.id, o.version, o.rail, o.provider, o.number_hash, o.usable_from, o.confirmed_by, o.validation
                 FROM account o
                 WHERE o.beneficiary_id = e.beneficiary_id AND o.status = 'active'
                   AND o.purpose IN (e.programme_code, 'any')
@@ -159,6 +158,13 @@ _BOUNDARY: Final = text(
         WHERE payment_list_id = :list AND status = 'ready' AND payment_id > :after
         WINDOW w AS (ORDER BY payment_id)) AS running
     WHERE run <= :available ORDER BY payment_id DESC LIMIT 1
+    """
+)
+_LAST_LINES: Final = text(
+    """
+    SELECT payment_id, amount FROM payment_list_line
+    WHERE payment_list_id = :list AND status = 'ready' AND payment_id > :after AND payment_id <= :until
+    ORDER BY payment_id DESC LIMIT :most
     """
 )
 _ADD_FUND: Final = text(
@@ -268,6 +274,12 @@ async def lines_within(session: AsyncSession, list_id: UUID, after: UUID, availa
     """The last payment (with count and amount up to it) that this much money reaches, beginning after `after`."""
     parameters = {"list": list_id, "after": after, "available": available}
     return (await session.execute(_BOUNDARY, parameters)).one_or_none()
+
+
+async def last_lines(session: AsyncSession, list_id: UUID, after: UUID, until: UUID, most: int) -> list[Record]:
+    """(payment_id, amount) of the last ready lines in (after, until], in the order of their payments."""
+    values = {"list": list_id, "after": after, "until": until, "most": most}
+    return list((await session.execute(_LAST_LINES, values)).all())[::-1]
 
 
 async def add_fund_range(session: AsyncSession, list_id: UUID, position: int, fund_code: str, **values: Any) -> None:

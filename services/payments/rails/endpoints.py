@@ -83,7 +83,7 @@ async def _callback(
     x_correlationid: Annotated[str, Header(alias="X-CorrelationID", max_length=64)] = "",
     x_signature: Annotated[str, Header(max_length=128)] = "",
 ) -> Response:
-    """The mobile money operator's word on a batch or a transaction. Signed, not token-bearing."""
+    """The mobile money operator's word on a batch or a transaction. Signed, not token-bearing. 204: it is kept."""
     await receive_callback(
         session,
         await read_body(request, CALLBACK_LIMIT, CallbackTooLarge),
@@ -91,7 +91,7 @@ async def _callback(
         correlation_id=x_correlationid,
         signature=x_signature,
         secret=context.settings.mobile_money_callback_secret.get_secret_value(),
-        rules=clients_of(context).rules,
+        clients=clients_of(context),
         now=context.clock.now(),
     )
     return Response(status_code=status.HTTP_204_NO_CONTENT)

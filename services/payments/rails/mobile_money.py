@@ -8,6 +8,7 @@
     GET  /batchtransactions/{id}/completions, /rejections      the lines, in pages
     GET  /transactions/{reference}              the state of a single one
     POST /transactions/{reference}/reversals    asks for one back
+    GET  /accounts/msisdn/{number}/status, /accountname     whether a wallet can be paid, and whose it is
 
 The operator deduplicates on X-CorrelationID, so the same batch sent again is the same batch.
 """
@@ -24,12 +25,13 @@ from uuid import UUID
 import httpx
 import orjson
 
+from services.payments.rails.holder_names import name_agrees
 from services.payments.rails.http import TooMuch, classify, open_http, read_capped
 from services.payments.rails.kind import RailKind
 from services.payments.rails.names import MOBILE_MONEY
 from services.payments.rails.pain001 import plain
 from services.payments.rails.policy import RailPolicy
-from services.payments.rails.port import Answer, BatchHeader, Document, Instruction, Media, Rail, Submission
+from services.payments.rails.port import Answer, BatchHeader, Document, Instruction, Media, NameCheck, Rail, Submission
 from services.payments.reconciliation.gsma import COMPLETIONS, REJECTIONS, TRANSACTION, GsmaReader
 from shared.telemetry import get_logger
 
@@ -141,6 +143,39 @@ class MobileMoneyRail:
             return Submission(Answer.REJECTED, reason_code=code, reason="the operator refused the reversal")
         return submission
 
+    async def look(self, reference: str, batch_id: UUID) -> Document | None:
+        """The state of one transaction, as a document."""
+        body = await self._read(f"/transactions/{quote(reference, safe='')}", {}, batch_id)
+        if body is None:
+            return None
+        return Document(SOURCE, Media.GSMA, SINGLE + reference, body, TRANSACTION, str(batch_id))
+
+    async def check_account(self, provider: str, number: str, holder_name: str) -> NameCheck | None:
+        """Ask for a wallet's status, then for its holder's name; an operator that offers neither says nothing."""
+        wallet = f"/accounts/msisdn/{quote(number.lstrip('+'), safe='')}"
+        status = await self._about(f"{wallet}/status")
+        if status is None:
+            return None
+        state = str(status.get("accountStatus") or status.get("status") or "").lower()
+        if status.get("errorCode") == "identifierError" or state == "unregistered":
+            return NameCheck(exists=False, payable=False, reason_code="identifierError")
+        if state != "available":
+            return NameCheck(exists=True, payable=False, reason_code="incorrectState") if state else None
+        named = await self._about(f"{wallet}/accountname")
+        agrees = None if named is None else name_agrees(holder_name, named.get("name"))
+        return NameCheck(exists=True, payable=True, name_agrees=agrees)
+
+    async def _about(self, path: str) -> dict[str, Any] | None:
+        """A small answer about an account; None where there is none. An errorObject is an answer."""
+        try:
+            response = await self._client.get(path)
+        except httpx.HTTPError as error:
+            log.warning("operator_account_unanswered", error=type(error).__name__)
+            return None
+        body = _json(response)
+        known = response.status_code == httpx.codes.NOT_FOUND and body.get("errorCode") == "identifierError"
+        return body if response.is_success or known else None
+
     async def _lines(self, batch: BatchHeader) -> AsyncIterator[Document]:
         summary = await self._get(f"/batchtransactions/{quote(batch.reference, safe='')}")
         if isinstance(summary, Submission):
@@ -152,27 +187,23 @@ class MobileMoneyRail:
                     yield document
 
     async def _single(self, batch: BatchHeader) -> Document | None:
-        path = "/transactions/" + quote(batch.reference.removeprefix(SINGLE), safe="")
-        body = await self._read(path, {}, batch)
-        if body is None:
-            return None
-        return Document(SOURCE, Media.GSMA, batch.reference, body, TRANSACTION, str(batch.id))
+        return await self.look(batch.reference.removeprefix(SINGLE), batch.id)
 
     async def _pages(self, batch: BatchHeader, kind: str, count: int) -> AsyncIterator[Document]:
         path = f"/batchtransactions/{quote(batch.reference, safe='')}/{kind}"
         for offset in range(0, min(count, PAGE * MAX_PAGES), PAGE):
-            body = await self._read(path, {"limit": PAGE, "offset": offset}, batch)
+            body = await self._read(path, {"limit": PAGE, "offset": offset}, batch.id)
             if body is None:
                 return
             yield Document(SOURCE, Media.GSMA, f"{batch.reference}/{kind}/{offset}", body, kind, str(batch.id))
 
-    async def _read(self, path: str, params: dict[str, int], batch: BatchHeader) -> bytes | None:
+    async def _read(self, path: str, params: dict[str, int], batch_id: UUID) -> bytes | None:
         try:
             async with self._client.stream("GET", path, params=params) as response:
                 response.raise_for_status()
                 return await read_capped(response, MAX_ANSWER)
         except (httpx.HTTPError, TooMuch) as error:
-            log.warning("operator_page_unreadable", batch_id=str(batch.id), error=type(error).__name__)
+            log.warning("operator_page_unreadable", batch_id=str(batch_id), error=type(error).__name__)
             return None
 
     async def _located(self, state: dict[str, Any], batch: BatchHeader) -> Submission:

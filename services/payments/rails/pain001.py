@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
+from functools import lru_cache
 from xml.sax.saxutils import escape
 
 from services.payments.rails.port import BatchHeader, Instruction
@@ -62,6 +63,7 @@ def _account(number: str) -> str:
     return f"<IBAN>{compact}</IBAN>" if is_iban(number) else f"<Othr><Id>{_text(number, 34)}</Id></Othr>"
 
 
+@lru_cache(maxsize=4096)
 def _agent(provider: str) -> str:
     if _BIC.fullmatch(provider):
         return f"<BICFI>{provider}</BICFI>"

@@ -156,3 +156,22 @@ class ChecksAccounts(Protocol):
     async def check_account(self, provider: str, number: str, holder_name: str) -> NameCheck | None:
         """What the provider says; None where it could not be asked."""
         ...
+
+
+@runtime_checkable
+class Reverses(Protocol):
+    """A rail that can be asked to take a settled payment back."""
+
+    async def reverse(self, reference: str, correlation_id: UUID, at: datetime) -> Submission:
+        """Ask for it: accepted, rejected, or to be asked again under the same correlation id.
+
+        Arguments:
+            reference: the rail's own name for the payment.
+            correlation_id: the same on every repetition.
+            at: when it was decided; the same on every repetition.
+        """
+        ...
+
+    async def look(self, reference: str, batch_id: UUID) -> Document | None:
+        """What the rail says of the payment now; None where it could not be asked."""
+        ...

@@ -4,6 +4,7 @@ The kinds of body, by the endpoint they come from:
 
     transaction    callback or GET of one transaction (responseTransactionType)
     batch          callback about a batch (responseBatchTransaction): counts only, no line; its lines are fetched
+    callbacks      several of the first kind, in the order they came
     error          callback about a request that failed (errorObject): refuses the batch its X-CorrelationID names
     completions    page of /batchtransactions/{id}/completions
     rejections     page of /batchtransactions/{id}/rejections
@@ -27,6 +28,7 @@ from services.payments.reconciliation.errors import StatementMalformed, Statemen
 from services.payments.reconciliation.model import REASONS, DocumentHead, Line, OutcomeKind, Scheme, Statement
 
 TRANSACTION, BATCH, ERROR, COMPLETIONS, REJECTIONS = "transaction", "batch", "error", "completions", "rejections"
+CALLBACKS = "callbacks"
 GENERIC_ERROR = "genericError"
 _EPOCH = date(1970, 1, 1)
 
@@ -54,7 +56,7 @@ class GsmaReader:
         """What the body is; `original_message_id` is the batch that its X-CorrelationID names."""
         failed = self._kind == ERROR
         return DocumentHead(
-            kind="pain.002" if failed else self._kind,
+            kind="pain.002" if failed else TRANSACTION if self._kind == CALLBACKS else self._kind,
             message_id=self._reference,
             original_message_id=_batch_of(self._correlation_id),
             group_status="RJCT" if failed else "",
@@ -181,10 +183,10 @@ def _day(value: Any) -> date:
         raise StatementMalformed("a date is missing or is not a date") from None
 
 
-def is_batch_news(body: bytes) -> bool:
-    """Whether a callback only says that a batch has news (its lines are fetched).
+def kind_of(body: bytes) -> str:
+    """What a callback is about: a transaction, a batch that has news (its lines are fetched), or an error.
 
     Raises:
         StatementMalformed, StatementUnknownKind: it is nothing that the API specifies.
     """
-    return _guess(_load(body)) == BATCH
+    return _guess(_load(body))

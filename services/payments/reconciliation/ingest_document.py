@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -93,14 +93,18 @@ async def ingest_document(
             return Ingested(seen=True)
         reading.begin(claimed.position)
         while chunk := await reading.next():
-            await _apply_chunk(session, claimed.id, opened.reader.head, chunk, rules, now)
+            await _stage_chunk(session, chunk, rules)
+            await _apply_chunk(session, claimed.id, opened.reader.head, chunk[-1].number + 1, now)
     return await _finish(session, claimed.id, now)
 
 
 async def ingest_in_pieces(
     database: Database, document: Document, rules: Rules, *, received_by: str, now: datetime
 ) -> Ingested:
-    """Take the document in, a transaction for every `CHUNK` lines; the next chunk is read while one is applied.
+    """Take the document in, a transaction for every `CHUNK` lines.
+
+    While one chunk is applied, the next is read, and copied to the database by a transaction of its own, which waits
+    its turn: two processors have something to do.
 
     Raises:
         StatementTooLarge, StatementMalformed, StatementUnknownKind, StatementConflict: nothing of it was applied.
@@ -117,18 +121,55 @@ async def ingest_in_pieces(
             return Ingested(seen=True)
         position = claimed.position
         reading.begin(position)
-        waiting = reading.next()
-        while chunk := await waiting:
-            waiting = reading.next()
-            async with database.session() as session:
-                if not await repository.at_position(session, claimed.id, position):
+        staged = await _stage_next(database, reading, rules)
+        while staged is not None:
+            following = asyncio.ensure_future(_stage_next(database, reading, rules))
+            try:
+                if not await repository.at_position(staged.session, claimed.id, position):
+                    await _let_go(following)
                     return Ingested(seen=False, file_id=claimed.id, busy=True)
-                await _apply_chunk(session, claimed.id, opened.reader.head, chunk, rules, now)
-            position = chunk[-1].number + 1
+                await _apply_chunk(staged.session, claimed.id, opened.reader.head, staged.until, now)
+                await staged.session.commit()
+            except BaseException:
+                await _let_go(following)
+                raise
+            finally:
+                await staged.session.close()
+            position, staged = staged.until, await following
     async with database.session() as session:
         if not await repository.at_position(session, claimed.id, position):
             return Ingested(seen=False, file_id=claimed.id, busy=True)
         return await _finish(session, claimed.id, now)
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """Lines in a temporary table of an open transaction; `until`: the number after the last."""
+
+    session: AsyncSession
+    until: int
+
+
+async def _stage_next(database: Database, reading: _Reading, rules: Rules) -> _Staged | None:
+    chunk = await reading.next()
+    if not chunk:
+        return None
+    session = database.open_session()
+    try:
+        await _stage_chunk(session, chunk, rules)
+    except BaseException:
+        await session.close()
+        raise
+    return _Staged(session, chunk[-1].number + 1)
+
+
+async def _let_go(following: asyncio.Future[_Staged | None]) -> None:
+    """Nothing comes of what was staged for later."""
+    following.cancel()
+    with suppress(Exception, asyncio.CancelledError):
+        staged = await following
+        if staged is not None:
+            await staged.session.close()
 
 
 def digest_of(document: Document) -> bytes:
@@ -221,21 +262,26 @@ async def _claim(
     return claimed
 
 
-async def _apply_chunk(
-    session: AsyncSession, file_id: UUID, head: DocumentHead, lines: Sequence[Line], rules: Rules, now: datetime
-) -> None:
-    """Match and apply lines, and record how far the document is, in one transaction."""
+async def _stage_chunk(session: AsyncSession, lines: Sequence[Line], rules: Rules) -> None:
+    """Copy lines to the database, each with whether its payee is the one instructed."""
     references = [line.end_to_end_id for line in lines if line.payee_number and line.end_to_end_id]
-    known = await repository.known_payees(session, references) if references else {}
-    judged = ((line, rules.agrees(line, known.get(line.end_to_end_id))) for line in lines)
-    matched, broken = await repository.match(session, file_id, head, judged)
+    if not references:
+        await repository.stage(session, ((line, None) for line in lines))
+        return
+    known = await repository.known_payees(session, references)
+    await repository.stage(session, ((line, rules.agrees(line, known.get(line.end_to_end_id))) for line in lines))
+
+
+async def _apply_chunk(session: AsyncSession, file_id: UUID, head: DocumentHead, until: int, now: datetime) -> None:
+    """Match and apply the staged lines, and record how far the document is, in one transaction."""
+    matched, broken = await repository.match(session, file_id, head)
     applied = await apply_staged_outcomes(session)
     contradicted = [int(c.offered.source_reference.rpartition("#")[2]) for c in applied.contradictions]
     if contradicted:
         await repository.contradict_lines(session, file_id, contradicted)
     broken += contradicted
     await breaks_repository.break_lines(session, file_id, broken, now)
-    await repository.advance(session, file_id, lines[-1].number + 1, matched - len(contradicted), len(broken))
+    await repository.advance(session, file_id, until, matched - len(contradicted), len(broken))
 
 
 async def _apply_group(session: AsyncSession, file_id: UUID, head: DocumentHead, now: datetime) -> None:

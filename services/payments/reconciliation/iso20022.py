@@ -16,12 +16,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from lxml import etree
 
 from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
+from services.payments.reconciliation.iso20022_fields import FieldReader, Fields
 from services.payments.reconciliation.iso20022_sequence import StatementCollector
 from services.payments.reconciliation.model import (
     Direction,
@@ -41,39 +43,49 @@ _HEAD_FIELDS = ("MsgId", "CreDtTm", "OrgnlMsgId", "GrpSts", "StsRsnInf/Rsn/Cd", 
 _STATUS_FIELDS = (
     "OrgnlEndToEndId",
     "TxSts",
+    "AccptncDtTm",
     "StsRsnInf/Rsn/Cd",
     "StsRsnInf/Rsn/Prtry",
-    "AccptncDtTm",
     "OrgnlTxRef/Amt/InstdAmt",
+    "OrgnlTxRef/Amt/InstdAmt@Ccy",
     "OrgnlTxRef/CdtrAcct/Id/IBAN",
     "OrgnlTxRef/CdtrAcct/Id/Othr/Id",
 )
 _RETURN_FIELDS = (
-    "RtrId",
     "OrgnlEndToEndId",
-    "RtrdIntrBkSttlmAmt",
+    "RtrId",
     "IntrBkSttlmDt",
     "RtrRsnInf/Rsn/Cd",
     "RtrRsnInf/Rsn/Prtry",
+    "RtrdIntrBkSttlmAmt",
+    "RtrdIntrBkSttlmAmt@Ccy",
     "OrgnlTxRef/CdtrAcct/Id/IBAN",
     "OrgnlTxRef/CdtrAcct/Id/Othr/Id",
 )
-_ENTRY_FIELDS = ("Amt", "CdtDbtInd", "Sts", "Sts/Cd", "BookgDt/Dt", "BookgDt/DtTm", "AcctSvcrRef")
+_DETAILS = "NtryDtls/TxDtls"
 _DETAIL_FIELDS = (
     "Refs/EndToEndId",
     "Refs/AcctSvcrRef",
-    "Amt",
-    "AmtDtls/TxAmt/Amt",
     "CdtDbtInd",
-    "RltdPties/CdtrAcct/Id/IBAN",
-    "RltdPties/CdtrAcct/Id/Othr/Id",
     "RtrInf",
     "RtrInf/Rsn/Cd",
+    "Amt",
+    "Amt@Ccy",
+    "AmtDtls/TxAmt/Amt",
+    "AmtDtls/TxAmt/Amt@Ccy",
+    "RltdPties/CdtrAcct/Id/IBAN",
+    "RltdPties/CdtrAcct/Id/Othr/Id",
 )
+_OWN_FIELDS = ("CdtDbtInd", "Sts", "Sts/Cd", "BookgDt/Dt", "BookgDt/DtTm", "AcctSvcrRef", "Amt", "Amt@Ccy")
+_OWN = len(_OWN_FIELDS)
+_ENTRY_FIELDS = (*_OWN_FIELDS, *(f"{_DETAILS}/{name}" for name in _DETAIL_FIELDS))
+"""An entry's own fields, and those of the first transaction in it: most have one."""
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,5})?", re.ASCII)
 _READABLE = "send pain.002, camt.054, camt.053 or pacs.004"
 _EPOCH = date(1970, 1, 1)
-Fields = dict[str, str]
+_DIRECTIONS: dict[str, Direction] = {"DBIT": "debit", "CRDT": "credit"}
+LARGEST: Final = 32 * 1024 * 1024
+"""Bytes of a file between two elements that can be freed: an entry may bundle some ten thousand transactions."""
 
 
 class Unreadable(ValueError):
@@ -92,7 +104,7 @@ class StatementReader:
         self._kind = self._in = ""
         self._fields: dict[str, str] = {}
         self._created = _EPOCH
-        self._trees: dict[Sequence[str], dict[str, Any]] = {}
+        self._readers: dict[Sequence[str], FieldReader] = {}
 
     @property
     def head(self) -> DocumentHead:
@@ -107,10 +119,9 @@ class StatementReader:
             StatementUnknownKind: XML, but not one of the four messages.
         """
         collector = StatementCollector()
-        for element in self._elements(_PARTS):
-            name = element.tag[len(self._in) :]
+        for name, element in self._elements(_PARTS):
             if name in _HEADS:
-                self._read_head(element)
+                self._read_head(name, element)
             elif self._kind == "camt.053":
                 collector.take(element, name, self._in)
         self._require_id()
@@ -123,12 +134,12 @@ class StatementReader:
             StatementMalformed, StatementUnknownKind: as `check`, whose work it repeats where that was left out.
         """
         number = 0
-        for element in self._elements(()):
-            if element.tag[len(self._in) :] in _HEADS:
-                self._read_head(element)
+        for name, element in self._elements(()):
+            if name in _HEADS:
+                self._read_head(name, element)
                 continue
             try:
-                read = list(self._read_line(element, number))
+                read = self._read_line(element, number)
             except Unreadable as problem:
                 read = [Line(number, None, "", None, "", self._created, problem=str(problem))]
             number += len(read)
@@ -139,232 +150,241 @@ class StatementReader:
         if not self._fields.get("message_id"):
             raise StatementMalformed("the document has no message id (GrpHdr/MsgId)")
 
-    def _elements(self, parts: Sequence[str]) -> Iterator[Any]:
-        """The elements of interest, each freed once it has been read; `parts`: names besides heads and lines.
+    def _elements(self, parts: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """The elements of interest and their names, each freed once it has been read.
 
         They are told apart in C: a name filter on the parser is many times faster than one in Python.
+
+        Arguments:
+            parts: names besides heads and lines.
         """
-        names = ("Document", *_HEADS, *dict.fromkeys(_LINES.values()), *parts)
-        with self._open() as body:
-            events = etree.iterparse(
-                body,
-                events=("start", "end"),
-                tag=tuple(f"{{*}}{name}" for name in names),
-                resolve_entities=False,
-                no_network=True,
-                remove_comments=True,
-                remove_pis=True,
-                load_dtd=False,
-            )
-            wanted: frozenset[str] = frozenset()
-            line = ""
-            try:
-                for event, element in events:
-                    if not self._kind or not wanted:
-                        if not self._kind:
-                            self._kind, self._in = self._identify(element)
-                        line = self._in + _LINES[self._kind]
-                        wanted = frozenset(self._in + name for name in (*_HEADS, *parts)) | {line}
-                    if event == "end" and element.tag in wanted:
-                        yield element
-                        if element.tag == line:
-                            self._free(element)
-            except etree.XMLSyntaxError as error:
-                raise StatementMalformed(f"the file is not complete, well-formed XML (line {error.lineno})") from error
         if not self._kind:
-            raise StatementUnknownKind(_READABLE)
+            self._kind, self._in = self._identify()
+        line = _LINES[self._kind]
+        names = {self._in + name: name for name in (line, *_HEADS, *parts)}
+        with self._open() as opened:
+            body = _Watched(opened)
+            try:
+                for _, element in _parse(body, "end", tuple(names)):
+                    name = names[element.tag]
+                    yield name, element
+                    body.unread = 0
+                    if name == line:
+                        _free(element)
+            except etree.XMLSyntaxError as error:
+                raise _not_whole(error) from error
 
-    @staticmethod
-    def _free(element: Any) -> None:
-        element.clear()
-        while element.getprevious() is not None:
-            del element.getparent()[0]
-
-    @staticmethod
-    def _identify(root: Any) -> tuple[str, str]:
-        """The message's kind, and the prefix of its elements' tags."""
+    def _identify(self) -> tuple[str, str]:
+        """The message's kind, and the prefix of its elements' tags: told by the first element."""
+        with self._open() as body:
+            try:
+                _, root = next(iter(_parse(body, "start", None)))
+            except etree.XMLSyntaxError as error:
+                raise _not_whole(error) from error
         if root.getroottree().docinfo.doctype:
             raise StatementMalformed("the file carries a document type; ISO 20022 messages have none")
-        namespace = etree.QName(root).namespace or ""
-        match = _NAMESPACE.fullmatch(namespace)
-        if match is None or root.getparent() is not None:
+        name = etree.QName(root)
+        match = _NAMESPACE.fullmatch(name.namespace or "")
+        if match is None or name.localname != "Document":
             raise StatementUnknownKind(_READABLE)
-        return match.group(1), f"{{{namespace}}}"
+        return match.group(1), f"{{{name.namespace}}}"
 
-    def _read_head(self, element: Any) -> None:
-        name, fields = element.tag[len(self._in) :], self._flat(element, _HEAD_FIELDS)
+    def _read_head(self, name: str, element: Any) -> None:
+        (message_id, created, original, status, code, own_code), _ = self._of(_HEAD_FIELDS).walk(element)
         if name == "GrpHdr":
-            self._fields["message_id"] = fields.get("MsgId", "")[:140]
+            self._fields["message_id"] = (message_id or "")[:140]
             try:
-                self._created = _day(fields.get("CreDtTm", ""), self._created)
+                self._created = _day(created, self._created)
             except Unreadable as problem:
                 raise StatementMalformed(str(problem)) from None
             return
-        self._fields["original_message_id"] = fields.get("OrgnlMsgId", "")[:140]
+        self._fields["original_message_id"] = (original or "")[:140]
         if name == "OrgnlGrpInfAndSts":
-            self._fields["group_status"] = fields.get("GrpSts", "")[:4]
-            self._fields["group_reason"] = _reason(fields, "StsRsnInf")
+            self._fields["group_status"] = (status or "")[:4]
+            self._fields["group_reason"] = (code or own_code or "")[:35]
 
-    def _read_line(self, element: Any, number: int) -> Iterator[Line]:
+    def _of(self, wanted: Sequence[str], counted: str = "") -> FieldReader:
+        reader = self._readers.get(wanted)
+        if reader is None:
+            reader = self._readers[wanted] = FieldReader(wanted, self._in, counted)
+        return reader
+
+    def _read_line(self, element: Any, number: int) -> list[Line]:
         if self._kind == "pain.002":
-            yield self._status(self._flat(element, _STATUS_FIELDS), number)
-        elif self._kind == "pacs.004":
-            yield self._return(self._flat(element, _RETURN_FIELDS), number)
-        else:
-            yield from self._entry(element, number)
+            return [self._status(self._of(_STATUS_FIELDS).read(element)[0], number)]
+        if self._kind == "pacs.004":
+            return [self._return(self._of(_RETURN_FIELDS).read(element)[0], number)]
+        return self._entry(element, number)
 
-    def _status(self, tx: Fields, number: int) -> Line:
-        amount, currency = _amount(tx, "OrgnlTxRef/Amt/InstdAmt")
-        scheme, payee = _payee(tx, "OrgnlTxRef/CdtrAcct/Id/")
+    def _status(self, fields: Fields, number: int) -> Line:
+        reference, status, on, code, own_code, amount, currency, iban, other = fields
+        exact = _amount(amount)
         return Line(
-            number=number,
-            kind=status_kind(tx.get("TxSts", ""), amount is not None),
-            end_to_end_id=_reference(tx.get("OrgnlEndToEndId", "")),
-            amount=amount,
-            currency=currency,
-            on=_day(tx.get("AccptncDtTm", ""), self._created),
-            reason_code=_reason(tx, "StsRsnInf"),
-            payee_scheme=scheme,
-            payee_number=payee,
+            number,
+            status_kind(status or "", exact is not None),
+            _reference(reference),
+            exact,
+            _currency(amount, currency),
+            _day(on, self._created),
+            "",
+            (code or own_code or "")[:35],
+            *_payee(iban, other),
         )
 
-    def _return(self, tx: Fields, number: int) -> Line:
-        amount, currency = _amount(tx, "RtrdIntrBkSttlmAmt")
-        scheme, payee = _payee(tx, "OrgnlTxRef/CdtrAcct/Id/")
+    def _return(self, fields: Fields, number: int) -> Line:
+        reference, entry, on, code, own_code, amount, currency, iban, other = fields
         return Line(
-            number=number,
-            kind="returned",
-            end_to_end_id=_reference(tx.get("OrgnlEndToEndId", "")),
-            amount=amount,
-            currency=currency,
-            on=_day(tx.get("IntrBkSttlmDt", ""), self._created),
-            entry=tx.get("RtrId", "")[:140],
-            reason_code=_reason(tx, "RtrRsnInf"),
-            payee_scheme=scheme,
-            payee_number=payee,
+            number,
+            "returned",
+            _reference(reference),
+            _amount(amount),
+            _currency(amount, currency),
+            _day(on, self._created),
+            (entry or "")[:140],
+            (code or own_code or "")[:35],
+            *_payee(iban, other),
         )
 
-    def _entry(self, element: Any, number: int) -> Iterator[Line]:
+    def _entry(self, element: Any, number: int) -> list[Line]:
         """One line per transaction of a booked entry (an entry may bundle many); none for a pending one."""
-        entry = self._flat(element, _ENTRY_FIELDS)
-        if (entry.get("Sts/Cd") or entry.get("Sts")) != "BOOK":
-            return
-        on = _day(entry.get("BookgDt/Dt") or entry.get("BookgDt/DtTm") or "", self._created)
-        whole, currency = _amount(entry, "Amt")
-        way, own = entry.get("CdtDbtInd", ""), entry.get("AcctSvcrRef", "")
-        details = element.findall(f"{self._in}NtryDtls/{self._in}TxDtls")
-        if not details:
+        fields, times = self._of(_ENTRY_FIELDS, _DETAILS).read(element)
+        way, status, status_code, on, at, own, amount, currency = fields[:_OWN]
+        if (status_code or status) != "BOOK":
+            return []
+        booked = _Booked(way or "", own or "", _day(on or at, self._created), _amount(amount), currency or "")
+        if times == 1:
+            return [_detail(fields[_OWN:], number, booked, is_whole=True)]
+        if times == 0:
             kind: OutcomeKind | None = "settled" if way == "DBIT" else None
-            yield Line(number, kind, "", whole, currency, on, own[:140], direction=_direction(way))
-            return
-        for offset, detail in enumerate(details):
-            tx = self._flat(detail, _DETAIL_FIELDS)
-            amount, tx_currency = _amount(tx, "Amt")
-            if amount is None:
-                amount, tx_currency = _amount(tx, "AmtDtls/TxAmt/Amt")
-            if amount is None and len(details) == 1:
-                amount, tx_currency = whole, currency
-            scheme, payee = _payee(tx, "RltdPties/CdtrAcct/Id/")
-            yield Line(
-                number=number + offset,
-                kind=_entry_kind(tx, way),
-                end_to_end_id=_reference(tx.get("Refs/EndToEndId", "")),
-                amount=amount,
-                currency=tx_currency,
-                on=on,
-                entry=(tx.get("Refs/AcctSvcrRef") or own)[:140],
-                reason_code=tx.get("RtrInf/Rsn/Cd", "")[:35],
-                payee_scheme=scheme,
-                payee_number=payee,
-                direction=_direction(tx.get("CdtDbtInd") or way),
-            )
+            line = Line(number, kind, "", booked.amount, _currency(amount, currency), booked.on, booked.own[:140])
+            return [line._replace(direction=_DIRECTIONS.get(booked.way, ""))]
+        details = element.findall("/".join(self._in + name for name in _DETAILS.split("/")))
+        reader = self._of(_DETAIL_FIELDS)
+        return [
+            _detail(reader.read(detail)[0], number + offset, booked, is_whole=False)
+            for offset, detail in enumerate(details)
+        ]
 
-    def _flat(self, element: Any, wanted: Sequence[str]) -> Fields:
-        """An element's wanted descendants as path -> text, the first of each; a currency at its path + `@Ccy`.
 
-        One walk down only those branches that hold something wanted: looking each path up by itself, or walking all of
-        a bank's rich entry, costs several times as much.
+def _detail(fields: Fields, number: int, booked: _Booked, *, is_whole: bool) -> Line:
+    """The line of one transaction of an entry; where it is the entry's only one, the entry's amount is its own."""
+    reference, entry, own_way, returned, reason, amount, currency, inner, inner_currency, iban, other = fields
+    if amount is None:
+        amount, currency = inner, inner_currency
+    exact, unit = _amount(amount), _currency(amount, currency)
+    if exact is None and is_whole:
+        exact, unit = booked.amount, booked.currency[:3]
+    way = own_way or booked.way
+    return Line(
+        number,
+        "settled" if way == "DBIT" else "returned" if returned is not None else None,
+        _reference(reference),
+        exact,
+        unit,
+        booked.on,
+        (entry or booked.own)[:140],
+        (reason or "")[:35],
+        *_payee(iban, other),
+        _DIRECTIONS.get(way, ""),
+    )
+
+
+class _Booked(NamedTuple):
+    """An entry's own fields: credit or debit, the bank's reference, the day, the amount."""
+
+    way: str
+    own: str
+    on: date
+    amount: Decimal | None
+    currency: str
+
+
+class _Watched:
+    """A body that tells when too much of it has gone by without an element that is read and freed."""
+
+    def __init__(self, body: BinaryIO) -> None:
+        self._body = body
+        self.unread = 0
+
+    def read(self, size: int) -> bytes:
+        """As of any file.
+
+        Raises:
+            StatementMalformed: what is being read would not fit into memory.
         """
-        tree = self._trees.get(wanted)
-        if tree is None:
-            tree = self._trees[wanted] = _tree(wanted, self._in)
-        fields: Fields = {}
-        _walk(element, tree, fields)
-        return fields
+        part = self._body.read(size)
+        self.unread += len(part)
+        if self.unread > LARGEST:
+            raise StatementMalformed(f"one element has more than {LARGEST // 2**20} MiB")
+        return part
 
 
-def _tree(wanted: Sequence[str], prefix: str) -> dict[str, Any]:
-    """Nested dictionaries: tag -> (path, whether it is wanted itself, what is wanted below it)."""
-    tree: dict[str, Any] = {}
-    for path in wanted:
-        level, parts = tree, path.split("/")
-        for depth, part in enumerate(parts):
-            here = "/".join(parts[: depth + 1])
-            _, leaf, below = level.get(prefix + part, (here, False, {}))
-            level[prefix + part] = (here, leaf or depth + 1 == len(parts), below)
-            level = below
-    return tree
+def _parse(body: Any, event: str, tag: Sequence[str] | None) -> Iterator[tuple[str, Any]]:
+    """lxml's events, without anything that a hostile file could reach for."""
+    return etree.iterparse(  # type: ignore[no-any-return]
+        body,
+        events=(event,),
+        tag=tag,
+        resolve_entities=False,
+        no_network=True,
+        remove_blank_text=True,
+        remove_comments=True,
+        remove_pis=True,
+        load_dtd=False,
+    )
 
 
-def _walk(element: Any, tree: dict[str, Any], fields: Fields) -> None:
-    for child in element:
-        found = tree.get(child.tag)
-        if found is None:
-            continue
-        path, leaf, below = found
-        if leaf and path not in fields:
-            fields[path] = (child.text or "").strip()
-            currency = child.get("Ccy")
-            if currency is not None:
-                fields[path + "@Ccy"] = currency
-        if below:
-            _walk(child, below, fields)
+def _not_whole(error: etree.XMLSyntaxError) -> StatementMalformed:
+    return StatementMalformed(f"the file is not complete, well-formed XML (line {error.lineno})")
 
 
-def _payee(fields: Fields, prefix: str) -> tuple[Scheme, str]:
-    if iban := fields.get(prefix + "IBAN"):
+def _free(element: Any) -> None:
+    """Let go of an element, and of all that stands before it and before the element it is in."""
+    element.clear()
+    parent = element.getparent()
+    for node in (element, parent):
+        while node.getprevious() is not None:
+            del node.getparent()[0]
+
+
+def _payee(iban: str | None, other: str | None) -> tuple[Scheme, str]:
+    if iban:
         return Scheme.IBAN, iban
-    other = fields.get(prefix + "Othr/Id", "")
     return (Scheme.OTHER, other) if other else (Scheme.NONE, "")
 
 
-def _entry_kind(tx: Fields, way: str) -> OutcomeKind | None:
-    if (tx.get("CdtDbtInd") or way) == "DBIT":
-        return "settled"
-    return "returned" if "RtrInf" in tx else None
-
-
-def _direction(way: str) -> Direction:
-    return {"DBIT": "debit", "CRDT": "credit"}.get(way, "")  # type: ignore[return-value]
-
-
-def _reason(fields: Fields, box: str) -> str:
-    return (fields.get(box + "/Rsn/Cd") or fields.get(box + "/Rsn/Prtry") or "")[:35]
-
-
-def _amount(fields: Fields, path: str) -> tuple[Decimal | None, str]:
-    """An amount and its currency, exactly as written.
+def _amount(text: str | None) -> Decimal | None:
+    """An amount exactly as written; None where there is none.
 
     Raises:
         Unreadable: text that is not an amount of the schema (18 digits, 5 of them decimals).
     """
-    text = fields.get(path)
-    if text is None:
-        return None, ""
+    return None if text is None else _decimal(text)
+
+
+@lru_cache(maxsize=4096)
+def _decimal(text: str) -> Decimal:
     if not _AMOUNT.fullmatch(text):
         raise Unreadable("an amount is not one: digits, and up to five decimals")
-    return Decimal(text), fields.get(path + "@Ccy", "")[:3]
+    return Decimal(text)
 
 
-def _reference(value: str) -> str:
+def _currency(amount: str | None, currency: str | None) -> str:
+    return (currency or "")[:3] if amount is not None else ""
+
+
+def _reference(value: str | None) -> str:
     """An EndToEndId, or nothing for the standard's own word for "none was given"."""
-    return "" if value == "NOTPROVIDED" else value[:35]
+    return "" if value is None or value == "NOTPROVIDED" else value[:35]
 
 
-def _day(text: str, otherwise: date) -> date:
+def _day(text: str | None, otherwise: date) -> date:
     """The date of an ISO date or date-time as written (the rail's own day), or the document's."""
-    if not text:
-        return otherwise
+    return _date(text) if text else otherwise
+
+
+@lru_cache(maxsize=1024)
+def _date(text: str) -> date:
     try:
         return datetime.fromisoformat(text).date()
     except ValueError:

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 OutcomeKind = Literal["accepted", "settled", "failed", "returned", "expired"]
 
@@ -66,8 +66,7 @@ class Scheme(StrEnum):
     MSISDN = "msisdn"
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of a document, in the platform's words.
 
     `kind` is None where the line concerns the whole batch or means nothing for an outcome. `direction` is set where the
@@ -85,9 +84,13 @@ class Line:
     entry: str = ""
     reason_code: str = ""
     payee_scheme: Scheme = Scheme.NONE
-    payee_number: str = field(default="", repr=False)
+    payee_number: str = ""
     direction: Direction = ""
     problem: str = ""
+
+    def __repr__(self) -> str:
+        """Without whom it names."""
+        return f"Line({self.number}, {self.kind}, {self.end_to_end_id!r}, {self.amount} {self.currency}, {self.on})"
 
 
 @dataclass(frozen=True)

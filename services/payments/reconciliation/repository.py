@@ -17,6 +17,7 @@ from services.payments.instructions.outcome_staging import open_stage
 from services.payments.rails.port import Document
 from services.payments.reconciliation.model import REASONS, DocumentHead, Line
 from services.payments.reconciliation.rules import KnownPayee
+from services.payments.statistics import expect_chunk
 from shared.db import copy_records
 
 _CLAIM = text(
@@ -91,7 +92,7 @@ _KNOWN_PAYEES = text(
 _STAGE = text(
     """
     CREATE TEMP TABLE IF NOT EXISTS staged_line (
-        number integer, kind text, end_to_end_id text, amount numeric(23, 5), currency text, on_date date, entry text,
+        number integer, kind text, end_to_end_id text, written text, currency text, on_date date, entry text,
         reason_code text, payee_agrees boolean, direction text, problem text
     ) ON COMMIT DROP
     """
@@ -101,7 +102,7 @@ _STAGE_COLUMNS = (
     "number",
     "kind",
     "end_to_end_id",
-    "amount",
+    "written",
     "currency",
     "on_date",
     "entry",
@@ -112,16 +113,19 @@ _STAGE_COLUMNS = (
 )
 # The order of the tests is the order of what a person wants to know first. A second booking of one payment is told by
 # its entry: the same in camt.054 and camt.053, so two different ones are two bookings, in this file or an earlier one.
+# Each reference is looked up by the index, whatever the planner believes of a table that has just grown (LIMIT 1).
 # `repeat`: the same booking was a break before (an unknown debit stands in camt.054 and again in camt.053): one break.
 _MATCH = text(
     """
     WITH paired AS (
-        SELECT s.*, a.id AS attempt_id, a.amount AS expected_amount, a.currency AS expected_currency,
+        SELECT s.*, CAST(s.written AS numeric(23, 5)) AS amount,
+            a.id AS attempt_id, a.amount AS expected_amount, a.currency AS expected_currency, a.batch_id,
             first_value(s.entry) OVER (PARTITION BY s.end_to_end_id, s.kind ORDER BY s.number) AS first_entry,
             row_number() OVER (PARTITION BY s.end_to_end_id, s.kind ORDER BY s.number) AS nth
         FROM staged_line s
-        LEFT JOIN payment_attempt a ON a.end_to_end_id = s.end_to_end_id AND s.end_to_end_id <> ''
-    ), judged AS (
+        LEFT JOIN LATERAL (SELECT * FROM payment_attempt t
+            WHERE t.end_to_end_id = s.end_to_end_id AND s.end_to_end_id <> '' LIMIT 1) a ON true
+    ), judged AS MATERIALIZED (
         SELECT p.*, CASE
             WHEN p.problem <> '' THEN 'unreadable'
             WHEN p.kind IS NULL AND p.direction = 'credit' THEN 'unknown_credit'
@@ -162,18 +166,18 @@ _MATCH = text(
         FROM kept k
         LEFT JOIN unnest(CAST(:codes AS text[]), CAST(:words AS text[])) AS r(code, words) ON r.code = k.reason_code
         WHERE k.verdict = 'matched'
+    ), touched AS (
+        INSERT INTO statement_batch (file_id, batch_id)
+        SELECT DISTINCT CAST(:file_id AS uuid), j.batch_id FROM judged j
+        WHERE j.judgement = 'matched' AND j.batch_id IS NOT NULL
+        ON CONFLICT DO NOTHING
     )
     SELECT count(*) FILTER (WHERE verdict = 'matched') AS matched,
         array_agg(number) FILTER (WHERE verdict NOT IN ('matched', 'ignored', 'repeat')) AS broken
     FROM kept
     """
 )
-_TOUCHED = text(
-    """
-    SELECT DISTINCT a.batch_id FROM statement_line l JOIN payment_attempt a ON a.id = l.attempt_id
-    WHERE l.file_id = :file_id AND l.verdict = 'matched' AND a.batch_id IS NOT NULL
-    """
-)
+_TOUCHED = text("SELECT batch_id FROM statement_batch WHERE file_id = :file_id ORDER BY batch_id")
 _CONTRADICT_LINES = text(
     """
     UPDATE statement_line SET verdict = 'contradiction'
@@ -317,21 +321,25 @@ async def known_payees(session: AsyncSession, references: Sequence[str]) -> dict
     return {row.end_to_end_id: KnownPayee(row.rail, row.provider, bytes(row.number_hash)) for row in rows}
 
 
-async def match(
-    session: AsyncSession, file_id: UUID, head: DocumentHead, lines: Iterable[tuple[Line, bool | None]]
-) -> tuple[int, list[int]]:
-    """Match lines against what was sent, keep them, and offer what they say for `apply_staged_outcomes`.
+async def stage(session: AsyncSession, lines: Iterable[tuple[Line, bool | None]]) -> None:
+    """Copy lines into a table of this transaction, for `match`.
 
     Arguments:
         lines: each with whether its payee agrees (None: it names none that can be compared).
+    """
+    await expect_chunk(session)
+    await session.execute(_STAGE)
+    await session.execute(_UNSTAGE)
+    await copy_records(session, "staged_line", _STAGE_COLUMNS, (_record(line, agrees) for line, agrees in lines))
+
+
+async def match(session: AsyncSession, file_id: UUID, head: DocumentHead) -> tuple[int, list[int]]:
+    """Match the staged lines against what was sent, keep them, and offer what they say for `apply_staged_outcomes`.
 
     Returns:
         how many matched, and the numbers of those that are breaks.
     """
-    await session.execute(_STAGE)
-    await session.execute(_UNSTAGE)
     await open_stage(session)
-    await copy_records(session, "staged_line", _STAGE_COLUMNS, (_record(line, agrees) for line, agrees in lines))
     values = {
         "file_id": file_id,
         "source": head.kind,
@@ -344,19 +352,9 @@ async def match(
 
 
 def _record(line: Line, agrees: bool | None) -> tuple[Any, ...]:
-    return (
-        line.number,
-        line.kind,
-        line.end_to_end_id,
-        line.amount,
-        line.currency,
-        line.on,
-        line.entry,
-        line.reason_code,
-        agrees,
-        line.direction,
-        line.problem,
-    )
+    """A line as it is staged. Its amount goes as text: the driver takes long over decimals, the server does not."""
+    amount = None if line.amount is None else str(line.amount)
+    return (*line[:3], amount, *line[4:8], agrees, line.direction, line.problem)
 
 
 async def contradict_lines(session: AsyncSession, file_id: UUID, numbers: Sequence[int]) -> None:

@@ -1,8 +1,7 @@
-"""Load a sanctions list: a file of names and references replaces the list before it, in one transaction.
+"""Load a sanctions list: a file of names, references and dates of birth replaces the list before it, at once.
 
-Each name, and each alias on a line of its own, is normalised (accents, case, order of words) and hashed under our
-key, so that
-the table tells nobody who is on it. A match is a matter for people: the line is left out with reason `sanctions`.
+Each name, and each alias on a line of its own, is encrypted; its hash tells whether an entry is the same as one that
+was there before. Then every account holder is screened against it (`screen_accounts`). A hit is a matter for people.
 """
 
 from __future__ import annotations
@@ -10,33 +9,30 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.accounts.model import name_hash, normal_name
+from services.payments.accounts.model import normal_name
 from services.payments.resources import Resources
+from services.payments.sanctions.screen_accounts import ENTRY_CONTEXT, JOB
+from services.payments.sanctions.screening_repository import replace_entries
 from shared import audit
 from shared.auth import Principal, ensure_area
-from shared.db import copy_records
 from shared.errors import FieldError, Invalid
+from shared.jobs import enqueue
 
-HEADER: Final = ["name", "reference"]
+HEADERS: Final = (["name", "reference"], ["name", "reference", "birth_date"])
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_ERRORS: Final = 50
+_BORN: Final = re.compile(r"((18|19|20)\d{2}(-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?)?")
 _ADD: Final = text(
     """
     INSERT INTO sanction_list (source, sha256, names, loaded_by)
     VALUES (:source, :sha256, :names, :by) RETURNING number
-    """
-)
-_DROP: Final = text("DELETE FROM sanction_name")
-_STAGE: Final = text("CREATE TEMP TABLE new_name (name_hash bytea, reference text) ON COMMIT DROP")
-_KEEP: Final = text(
-    """
-    INSERT INTO sanction_name (name_hash, reference, list_number)
-    SELECT DISTINCT name_hash, reference, CAST(:number AS integer) FROM new_name
     """
 )
 
@@ -44,7 +40,7 @@ _KEEP: Final = text(
 async def load_list(
     session: AsyncSession, principal: Principal, resources: Resources, body: bytes, source: str
 ) -> dict[str, Any]:
-    """Replace the list.
+    """Replace the list, and queue the screening of all account holders.
 
     Returns:
         number of the list and how many names it has.
@@ -58,31 +54,40 @@ async def load_list(
     digest = hashlib.sha256(body).digest()
     values = {"source": source, "sha256": digest, "names": len(rows), "by": principal.subject}
     number = int((await session.execute(_ADD, values)).scalar_one())
-    await session.execute(_DROP)
-    await session.execute(_STAGE)
-    await copy_records(session, "new_name", ["name_hash", "reference"], rows)
-    await session.execute(_KEEP, {"number": number})
+    await replace_entries(session, number, rows)
+    await enqueue(session, JOB, {}, key=str(number))
     detail = {"source": source, "names": len(rows), "sha256": digest.hex()}
     await audit.record(session, principal, "sanctions.load", "sanction_list", number, detail)
     return {"number": number, "names": len(rows)}
 
 
-def _read(resources: Resources, body: bytes) -> list[tuple[bytes, str]]:
+def _read(resources: Resources, body: bytes) -> list[tuple[bytes, str, bytes]]:
     try:
         lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True))
     except (UnicodeDecodeError, csv.Error):
         raise _invalid([FieldError("body", "bad_csv", "The file is CSV in UTF-8.")]) from None
-    if not lines or [name.strip().lower() for name in lines[0]] != HEADER:
-        raise _invalid([FieldError("body", "bad_header", "The first line must be: name,reference")])
+    header = [name.strip().lower() for name in lines[0]] if lines else []
+    if header not in HEADERS:
+        message = "The first line must be: name,reference or name,reference,birth_date"
+        raise _invalid([FieldError("body", "bad_header", message)])
     errors, rows = [], []
     for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(HEADER) or not normal_name(line[0]):
-            errors.append(FieldError(f"line {number}", "bad_line", "A line has a name and a reference."))
+        fields = [value.strip() for value in line]
+        if len(fields) != len(header) or not normal_name(fields[0]):
+            errors.append(FieldError(f"line {number}", "bad_line", f"A line has: {', '.join(header)}."))
+        elif len(fields) == 3 and not _BORN.fullmatch(fields[2]):
+            errors.append(FieldError(f"line {number}", "bad_date", "A date of birth is YYYY-MM-DD or YYYY."))
         else:
-            rows.append((name_hash(resources.number_hash, line[0]), line[1].strip()[:120]))
+            rows.append(_entry(resources, fields[0], fields[1][:120], fields[2] if len(fields) == 3 else ""))
     if errors:
         raise _invalid(errors[:MAX_ERRORS])
     return rows
+
+
+def _entry(resources: Resources, name: str, reference: str, born: str) -> tuple[bytes, str, bytes]:
+    digest = resources.number_hash.digest(f"{normal_name(name)}|{reference}|{born}", "sanction_entry")
+    said = orjson.dumps({"name": name, "born": born}).decode()
+    return digest, reference, resources.cipher.encrypt(said, ENTRY_CONTEXT)
 
 
 def _invalid(errors: list[FieldError]) -> Invalid:

@@ -21,13 +21,14 @@ from services.payments.instructions.tables import payment_attempt
 from services.payments.ledger.run_self_check import SELF_CHECK
 from services.payments.lists.build_list import BUILD_LIST
 from services.payments.lists.disburse_list import DISBURSE_LIST
+from services.payments.sanctions.screen_accounts import SCREEN_ACCOUNTS
 from shared.contracts.base import ControlTotal
 from shared.contracts.eligibility import CycleClosed, EnrolmentApproved, EntitlementGranted, EntitlementLine
 from shared.testing.service import TestService
 
 CORE = replace(
     SERVICE,
-    jobs=(IMPORT_ACCOUNTS, VALIDATE_ACCOUNT, BUILD_LIST, DISBURSE_LIST, EXPIRE_PAYMENTS, SELF_CHECK),
+    jobs=(IMPORT_ACCOUNTS, VALIDATE_ACCOUNT, BUILD_LIST, DISBURSE_LIST, EXPIRE_PAYMENTS, SELF_CHECK, SCREEN_ACCOUNTS),
     schedules=(),
 )
 """Payments without its rails: attempts stay queued until a test plays the rail."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from services.payments.collections.model import Due, allocate
+from services.payments.emergency_stops.check import stops_sending
 from services.payments.instructions.outcomes import Outcome, apply_outcomes
 from services.payments.tests.builders import CORE, SETTINGS, Cycle, Grant, Office
 from services.payments.tests.test_month import TODAY
@@ -57,20 +60,84 @@ async def test_contributions_are_expected_received_allocated_and_refunded(make_s
     assert (await office.post("/collections/receipts", office.releaser, more, 201)).json()["over"] == "150"
     lowered = await expect("2020-06", "480")
     assert (lowered["allocated"], lowered["missing"], lowered["revisions"]) == ("480", "0", 2)
+    account = {
+        "rail": "bank", "provider": "acleda", "account_number": "KH0001234", "holder_name": "Sokha Garments",
+        "place_code": "12",
+    }  # fmt: skip
     refund = about | {"amount": "171", "reference": "R-1"}
     refused = await office.post("/collections/refunds", office.releaser, refund, 409)
     assert (refused.json()["code"], refused.json()["over"]) == ("collection_state", "170")
-    proposals = [refund | {"amount": "170", "reference": f"R-{n}"} for n in range(4)]
+    nowhere = await office.post("/collections/refunds", office.releaser, refund | {"amount": "170"}, 409)
+    assert nowhere.json()["code"] == "no_account"
+    proposals = [refund | {"amount": "170", "reference": f"R-{n}", "account": account} for n in range(4)]
     answers = await asyncio.gather(*(office.post("/collections/refunds", office.releaser, one) for one in proposals))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     proposed = next(answer.json() for answer in answers if answer.status_code == 201)
     approve = f"/collections/refunds/{proposed['id']}:approve"
     assert (await office.post(approve, office.releaser, None, 403)).json()["code"] == "same_person"
-    assert (await office.post(approve, office.checker, None, 200)).json()["status"] == "done"
+    sent = (await office.post(approve, office.checker, None, 200)).json()
+    assert sent["status"] == "sent"
+    await office.post(approve, office.checker, None, 409)
+    balances = await office.balances()
+    assert (balances["available"], balances["in_transit"], balances["unallocated"]) == (1880, 170, -170)
+    (attempt,) = await office.send()
+    assert (attempt.rail, attempt.amount, str(attempt.payment_id)) == ("bank", 170, sent["payment_id"])
+    await tell(office, attempt.id, "settled")
     balances = await office.balances()
     assert (balances["available"], balances["receivable"], balances["unallocated"]) == (1880, 0, 0)
-    assert balances["contributions"] == -880
-    assert (await office.self_check())["differences"] == 0
+    assert (balances["contributions"], balances["paid"], balances["in_transit"]) == (-880, 0, 0)
+    assert (await office.get(f"/collections/refunds/{proposed['id']}", office.releaser))["status"] == "done"
+    assert (await office.self_check())["items"] == []
+
+
+async def tell(office: Office, attempt: UUID, kind: Any) -> None:
+    """The rail's word on one attempt."""
+    async with office.service.database.session() as session:
+        applied = await apply_outcomes(session, [Outcome(attempt, kind, TODAY, "camt.054", f"M-{kind}", "AC04", "x")])
+    assert not applied.contradictions
+
+
+async def test_a_refund_that_fails_is_spoken_for_until_it_is_sent_again_or_given_up(make_service: MakeService) -> None:
+    office = Office(await make_service(CORE, **SETTINGS))
+    await office.open_fund("1000")
+    about = {"fund_code": FUND, "employer_id": str(uuid4())}
+    came = about | {"amount": "500", "bank_reference": "B-1", "received_on": "2020-06-10"}
+    await office.post("/collections/receipts", office.releaser, came, 201)
+    account = {
+        "rail": "bank", "provider": "acleda", "account_number": "KH0001234", "holder_name": "Sokha Garments",
+        "place_code": "12",
+    }  # fmt: skip
+    asked = about | {"amount": "300", "reference": "R-1", "account": account}
+    refund = (await office.post("/collections/refunds", office.releaser, asked, 201)).json()
+    path = f"/collections/refunds/{refund['id']}"
+    stop = {"scope": "fund", "target": FUND, "reason": "fraud suspected"}
+    placed = (await office.post("/emergency-stops", office.checker, stop, 201)).json()
+    assert (await office.post(f"{path}:approve", office.checker, None, 409)).json()["code"] == "emergency_stopped"
+    await office.post(f"/emergency-stops/{placed['id']}:lift", office.releaser, {"reason": "looked into"}, 200)
+    payment = (await office.post(f"{path}:approve", office.checker, None, 200)).json()["payment_id"]
+    await office.post("/emergency-stops", office.checker, stop, 201)
+    async with office.service.database.session() as session:
+        assert await stops_sending(session, rail="bank", payment_list_id=UUID(refund["id"])) == "fund_stopped"
+        await session.execute(text("UPDATE emergency_stop SET released_at = now()"))
+    (first,) = await office.send()
+    await tell(office, first.id, "failed")
+    more = about | {"amount": "201", "reference": "R-2"}
+    assert (await office.post("/collections/refunds", office.releaser, more, 409)).json()["over"] == "200"
+    again = {"same_account": True, "reason": "the bank mended it"}
+    await office.post(f"/payments/{payment}:reissue", office.maker, again, 200)
+    assert (await office.get(path, office.releaser))["status"] == "sent"
+    await office.post(f"{path}:cancel", office.checker, {"reason": "no more wanted"}, 409)
+    second = next(item for item in await office.send() if item.attempt == 2)
+    await tell(office, second.id, "settled")
+    await tell(office, second.id, "returned")
+    balances = await office.balances()
+    assert (balances["unallocated"], balances["paid"], balances["available"]) == (-500, 0, 1500)
+    await office.post(f"{path}:cancel", office.checker, {"reason": "no more wanted"}, 200)
+    gone = await office.post(f"/payments/{payment}:reissue", office.maker, again, 409)
+    assert gone.json()["code"] == "not_reissuable"
+    whole = await office.post("/collections/refunds", office.releaser, more | {"amount": "500"}, 201)
+    assert whole.json()["account_id"] == refund["account_id"]
+    assert (await office.self_check())["items"] == []
 
 
 async def told(office: Office, kind: str, *, after: UUID | None = None) -> None:

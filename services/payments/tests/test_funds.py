@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from itertools import combinations
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
+from services.payments.funds.share_out import fill, share_out
 from services.payments.fx.model import MODES, convert
-from services.payments.tests.builders import CORE, LINE, SETTINGS, Cycle, Grant, Office, grants
+from services.payments.instructions.model import payment_id
+from services.payments.tests.builders import CORE, LINE, PROGRAMME, SETTINGS, Cycle, Grant, Office, grants
 from shared.testing.plugin import MakeService
+
+CYCLE = UUID("0190b5c0-0000-7000-8000-000000000001")
 
 
 class Rate:
@@ -111,3 +118,79 @@ async def test_dollars_become_riels_at_the_rate_of_the_day(make_service: MakeSer
     assert (await office.get("/funds/TREASURY-20"))["available"] == "42001"
     book = await office.get("/ledger/trial-balance", office.releaser)
     assert book["totals"] == {"KHR": "0", "USD": "0"}
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=9),
+    st.lists(st.integers(0, 120), min_size=1, max_size=3),
+)
+def test_lines_are_shared_out_whole_and_no_fund_pays_more_than_it_has(amounts: list[int], funds: list[int]) -> None:
+    lines, available = [Decimal(amount) for amount in amounts], [Decimal(fund) for fund in funds]
+    shared = share_out(lines, available)
+    if shared is None:
+        assert not (len(funds) == 1 and sum(amounts) <= funds[0])
+        return
+    for fund, money in enumerate(available):
+        assert sum(line for line, payer in zip(lines, shared, strict=True) if payer == fund) <= money
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=9), st.integers(0, 200))
+def test_a_fund_is_filled_as_far_as_whole_lines_can(amounts: list[int], capacity: int) -> None:
+    best = max(
+        total
+        for size in range(len(amounts) + 1)
+        for chosen in combinations(amounts, size)
+        if (total := sum(chosen)) <= capacity
+    )
+    taken = fill(amounts, capacity)
+    assert len(set(taken)) == len(taken)
+    assert sum(amounts[index] for index in taken) == best
+
+
+async def fund_of_payments(office: Office) -> dict[str, Decimal]:
+    async with office.service.database.session() as session:
+        rows = await session.execute(text("SELECT fund_code, sum(amount) FROM payment GROUP BY 1"))
+        return {row[0]: row[1] for row in rows}
+
+
+async def test_a_list_that_no_fund_can_end_is_shared_out_line_by_line(make_service: MakeService) -> None:
+    """Stretches alone leave a line of 20,000 over, and 10,000 in each fund: lines must change places."""
+    office = Office(await make_service(CORE, **SETTINGS))
+    people = sorted(grants(6), key=lambda grant: payment_id(PROGRAMME, CYCLE, grant.beneficiary_id, "monthly_transfer"))
+    amounts = (70_000, 70_000, 50_000, 60_000, 30_000, 20_000)
+    cycle = Cycle(
+        [Grant(one.beneficiary_id, amount=Decimal(amount)) for one, amount in zip(people, amounts, strict=True)], CYCLE
+    )
+    await office.prepare(cycle, allotment="150000")
+    second = {"code": "SECOND", "currency": "KHR", "programme_lines": [LINE], "allotment": "150000", "priority": 2}
+    await office.post("/funds", office.releaser, second, 201)
+    built = await office.build(cycle)
+    approved = await office.approve(built)
+    shares = (await office.get(f"/payment-lists/{approved['id']}"))["funds"]
+    assert {share["fund_code"]: share["amount"] for share in shares} == {"TREASURY-20": "150000", "SECOND": "150000"}
+    assert sum(share["count"] for share in shares) == 6
+    assert (await office.disburse(built))["status"] == "disbursed"
+    assert await fund_of_payments(office) == {"TREASURY-20": 150_000, "SECOND": 150_000}
+    assert (await office.self_check())["items"] == []
+
+
+async def test_a_list_that_cannot_be_shared_out_says_which_fund_has_what_and_what_is_needed(
+    make_service: MakeService,
+) -> None:
+    office = Office(await make_service(CORE, **SETTINGS))
+    cycle = Cycle([Grant(grant.beneficiary_id, amount=Decimal(100_000)) for grant in grants(3)])
+    await office.prepare(cycle, allotment="150000")
+    second = {"code": "SECOND", "currency": "KHR", "programme_lines": [LINE], "allotment": "160000", "priority": 2}
+    await office.post("/funds", office.releaser, second, 201)
+    built = await office.build(cycle)
+    path = f"/payment-lists/{built['id']}"
+    await office.post(f"{path}:submit", office.maker, None, 200)
+    body = {"content_hash": built["content_hash"]}
+    refused = (await office.post(f"{path}:approve", office.checker, body, 409)).json()
+    assert (refused["code"], refused["fund_code"], refused["available"]) == ("fund_insufficient", "SECOND", "160000")
+    assert (refused["needed"], refused["line_needs"]) == ("300000", "100000")
+    assert [fund["available"] for fund in refused["funds"]] == ["150000", "160000"]
+    assert (await office.balances())["reserved"] == 0
+    more = {"amount": "50000", "document": "addendum", "released": True}
+    await office.post("/funds/TREASURY-20/allotments", office.releaser, more, 201)
+    await office.post(f"{path}:approve", office.checker, body, 200)

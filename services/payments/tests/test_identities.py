@@ -13,8 +13,10 @@ from sqlalchemy import text
 from services.payments.identities.on_identity_changed import forget_identities
 from services.payments.identities.repository import same_as
 from services.payments.instructions.outcomes import Outcome, apply_outcomes
+from services.payments.rails.form_batches import form_batches
 from services.payments.tests.builders import CORE, PROGRAMME, SETTINGS, Cycle, Grant, Office, account_csv
 from services.payments.tests.test_month import TODAY
+from shared.contracts.payments import PaymentFailed
 from shared.contracts.registry import IdentityMerged, IdentityRestored, LifeEventRecorded
 from shared.testing.plugin import MakeService
 
@@ -198,6 +200,70 @@ async def test_a_merge_after_the_approval_stops_one_of_the_two_and_it_cannot_be_
     assert (await office.self_check())["items"] == []
     balances = await office.balances()
     assert balances["in_transit"] == 592_000 * 10
+
+
+async def released(make_service: MakeService) -> tuple[Office, Cycle, UUID, UUID]:
+    """Two records on one list, both instructed, nothing handed to a rail."""
+    office = Office(await make_service(CORE, **SETTINGS))
+    old, new = uuid4(), uuid4()
+    cycle = Cycle([Grant(old), Grant(new), Grant(uuid4())])
+    await office.pay(cycle)
+    return office, cycle, old, new
+
+
+async def by_payment(office: Office) -> dict[UUID, Any]:
+    return {item.payment_id: item for item in await office.attempts()}
+
+
+async def test_a_merge_after_the_release_stops_the_retired_records_payment_before_a_rail_sees_it(
+    make_service: MakeService,
+) -> None:
+    office, cycle, old, new = await released(make_service)
+    await office.service.deliver(merged(old, new))
+    attempts = await by_payment(office)
+    assert (attempts[cycle.payment(0)].state, attempts[cycle.payment(0)].reason_code) == ("failed", "merged_identity")
+    assert [attempts[cycle.payment(n)].state for n in (1, 2)] == ["queued", "queued"]
+    assert (await office.balances())["in_transit"] == 592_000 * 2
+    body = {"same_account": True, "reason": "she asks for it"}
+    refused = await office.post(f"/payments/{cycle.payment(0)}:reissue", office.maker, body, 409)
+    assert refused.json()["code"] == "not_reissuable"
+    assert (await office.self_check())["items"] == []
+    told = [event for event in await office.service.outbox() if isinstance(event, PaymentFailed)]
+    assert [(event.payment_id, event.reason_code) for event in told] == [(cycle.payment(0), "merged_identity")]
+
+
+async def test_of_two_merged_records_the_payment_that_a_rail_has_already_keeps_its_way(
+    make_service: MakeService,
+) -> None:
+    office, cycle, old, new = await released(make_service)
+    async with office.service.database.session() as session:
+        sent = text("UPDATE payment_attempt SET state = 'sent' WHERE payment_id = :id")
+        await session.execute(sent, {"id": cycle.payment(0)})
+    await office.service.deliver(merged(old, new))
+    attempts = await by_payment(office)
+    assert [attempts[cycle.payment(n)].state for n in range(3)] == ["sent", "failed", "queued"]
+    await office.service.deliver(merged(old, new, version=3))
+    assert [item.state for item in (await by_payment(office)).values()].count("failed") == 1
+
+
+async def test_a_merge_takes_a_payment_out_of_a_batch_that_has_not_left_and_leaves_one_that_has(
+    make_service: MakeService,
+) -> None:
+    office, cycle, old, new = await released(make_service)
+    await form_batches(office.service.context)
+    async with office.service.database.session() as session:
+        (batch,) = (await session.execute(text("SELECT count, amount FROM batch"))).all()
+        assert (batch.count, batch.amount) == (3, 592_000 * 3)
+    await office.service.deliver(merged(old, new))
+    attempts = await by_payment(office)
+    assert (attempts[cycle.payment(0)].state, attempts[cycle.payment(0)].batch_id) == ("failed", None)
+    async with office.service.database.session() as session:
+        (batch,) = (await session.execute(text("SELECT id, count, amount FROM batch"))).all()
+        assert (batch.count, batch.amount) == (2, 592_000 * 2)
+        await session.execute(text("UPDATE batch SET state = 'submitting', tries = 1"))
+    await office.service.deliver(merged(cycle.granted[2].beneficiary_id, new))
+    attempts = await by_payment(office)
+    assert [attempts[cycle.payment(n)].batch_id for n in (1, 2)] == [batch.id, batch.id]
 
 
 async def test_why_and_the_death_of_either_record_follow_the_survivor(make_service: MakeService) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from services.payments.instructions.outcomes import Outcome, apply_outcomes
+from services.payments.ledger.reading_repository import trial_balance
+from services.payments.ledger.self_check_repository import close_days
 from services.payments.tests.builders import CORE, SETTINGS, Cycle, Office, grants
 from services.payments.tests.test_month import TODAY
 from shared.testing.plugin import MakeService
@@ -57,6 +64,10 @@ async def test_a_movement_that_could_not_balance_is_refused_by_the_database(
         "UPDATE journal SET recorded_at = now()",
         "DELETE FROM journal",
         "DELETE FROM journal_balance",
+        "UPDATE journal_balance SET debit = debit + 1",
+        "INSERT INTO journal_balance VALUES (1, 1, 5, 0, 1)",
+        "UPDATE ledger_day SET debit = debit + 1",
+        "DELETE FROM ledger_day",
         "DELETE FROM payment",
     ],
 )
@@ -111,3 +122,61 @@ async def test_channels_that_tell_the_same_at_once_book_it_once(make_service: Ma
     balances = await office.balances()
     assert balances["in_transit"] == 0
     assert balances["paid"] == sum(item.amount for item in attempts)
+
+
+PAST = """
+    WITH j AS (INSERT INTO journal (recorded_at) VALUES (CAST(:at AS timestamptz)) RETURNING id)
+    INSERT INTO movement (journal_id, subject_id, kind, effective_on, debit_account_id, credit_account_id, amount,
+        currency)
+    SELECT j.id, uuidv7(), 'allot', '2020-07-01', d.id, c.id, s.amount, 'KHR'
+    FROM j CROSS JOIN unnest(CAST(:debits AS text[]), CAST(:credits AS text[]), CAST(:amounts AS numeric[]))
+        AS s(debit, credit, amount)
+    JOIN ledger_account d ON d.type = s.debit JOIN ledger_account c ON c.type = s.credit
+"""
+PLAIN = text(
+    """
+    SELECT account, sum(debit) AS debit, sum(credit) AS credit FROM (
+        SELECT debit_account_id AS account, amount AS debit, 0 AS credit, journal_id FROM movement
+        UNION ALL SELECT credit_account_id, 0, amount, journal_id FROM movement) AS leg
+    JOIN journal j ON j.id = leg.journal_id WHERE j.recorded_at <= :at GROUP BY account
+    """
+)
+TYPES = ("available", "unreleased", "suspense", "fees", "income")
+BOOKED = st.tuples(
+    st.integers(0, 9 * 24),
+    st.lists(
+        st.tuples(st.sampled_from(TYPES), st.sampled_from(TYPES), st.integers(1, 10**9)).filter(lambda m: m[0] != m[1]),
+        min_size=1,
+        max_size=5,
+    ),
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    journals=st.lists(BOOKED, min_size=1, max_size=12),
+    closed=st.integers(0, 8),
+    asked=st.lists(st.integers(-24, 11 * 24), min_size=1, max_size=4),
+)
+async def test_balances_kept_are_the_plain_sum_of_movements_at_any_instant_whatever_days_are_closed(
+    make_service: MakeService, journals: list[Any], closed: int, asked: list[int]
+) -> None:
+    office = Office(await make_service(CORE, **SETTINGS))
+    start = datetime(2020, 7, 1, tzinfo=UTC)
+    async with office.service.database.session() as session:
+        await session.execute(text("INSERT INTO fund VALUES ('F', 'KHR', '{x}', 0, 'state_budget', 1, 'test')"))
+        for type_ in TYPES:
+            add = text("INSERT INTO ledger_account (fund_code, programme_code, type, rail, currency)"
+                       " VALUES ('F', '', :type, '', 'KHR')")  # fmt: skip
+            await session.execute(add, {"type": type_})
+        for hour, moves in journals:
+            debits, credits_, amounts = (list(column) for column in zip(*moves, strict=True))
+            values = {"debits": debits, "credits": credits_, "amounts": [Decimal(amount) for amount in amounts]}
+            await session.execute(text(PAST), values | {"at": start + timedelta(hours=hour)})
+        await close_days(session, (start + timedelta(days=closed)).date())
+    for hour in asked:
+        at = start + timedelta(hours=hour)
+        async with office.service.database.session() as session:
+            plain = {row.account: (row.debit, row.credit) for row in await session.execute(PLAIN, {"at": at})}
+            kept = {row.id: (row.debit, row.credit) for row in await trial_balance(session, at) if row.movements}
+        assert kept == plain

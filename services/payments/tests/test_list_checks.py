@@ -72,8 +72,8 @@ async def test_the_dead_the_dissolved_the_sanctioned_and_the_unconfirmed_are_lef
         ),
         HouseholdDissolved(version=5, household_id=people[2], cause="merged", effective_on=date(2020, 6, 1)),
     )
-    await office.import_accounts(account_csv(people))
-    listed = "name,reference\n3 DARA Sok,UN-77\n"
+    await office.import_accounts(account_csv(people).replace("Sok Dara 3", "Prum Visal"))
+    listed = "name,reference\nMr VISAL Prum,UN-77\n"
     loaded = await office.service.http.put(
         "/payments/v1/sanctions/list?source=UN+2020-06", content=listed, headers=office.checker
     )

@@ -62,13 +62,27 @@ _UNKNOWN: Final = {
     "name": "spelling_l IS NULL OR spelling_r IS NULL",
     "birth_date": "birth_year_l IS NULL OR birth_year_r IS NULL",
     "sex": "sex_l IS NULL OR sex_r IS NULL",
-    "place": "village_l IS NULL OR village_r IS NULL",
+    "place": "village_l IS NULL OR village_r IS NULL OR household_id_l = household_id_r",
     "number": "number_l IS NULL OR number_r IS NULL",
     "household": "others_l IS NULL OR others_r IS NULL OR household_id_l = household_id_r",
 }
 
-_APART: Final = f"WHERE household_id_l <> household_id_r OR gamma_name >= {len(LEVELS['name']) - 2}"
-"""Who lives in one household under different names is two people: twins share all else."""
+_SAME_SOUND: Final = len(LEVELS["name"]) - 2
+_SAME_YEAR: Final = len(LEVELS["birth_date"]) - 1 - LEVELS["birth_date"].index("same_year")
+_APART: Final = (
+    f"WHERE household_id_l <> household_id_r OR gamma_name >= {_SAME_SOUND}"
+    f" AND (gamma_birth_date >= {_SAME_YEAR} OR gamma_birth_date = -1)"
+)
+"""Who lives in one household under different names is two people: twins share all else. So is who has the same name but
+not the year of birth: a child named after a parent. That both live in the place of their household says nothing."""
+
+_FREQUENCIES: Final = """
+    CREATE TABLE tf_of_{column} AS
+    SELECT {column}, (count(*) - 1 + {as_if} * {u}) / (sum(count(*)) OVER () + {as_if}) AS tf_{column}
+    FROM (SELECT {column} FROM fresh UNION ALL SELECT {column} FROM known)
+    WHERE {column} IS NOT NULL GROUP BY {column}"""
+_FREQUENT: Final = {"same": "spelling", "same_sound": "sound"}
+"""Levels of `name` whose weight depends on how many have it, and by which column."""
 
 _WITH_OTHERS: Final = """
     CREATE TABLE {name} AS
@@ -128,6 +142,10 @@ class Comparison:
         for name in ("fresh", "known"):
             self._database.execute(_WITH_OTHERS.format(name=name))
             self._database.execute(f"DROP TABLE {name}_raw")
+        for level, column in _FREQUENT.items():
+            u = self._rules.comparisons["name"][level].u
+            as_if = self._rules.name_frequency.as_if
+            self._database.execute(_FREQUENCIES.format(column=column, as_if=as_if, u=u))
         found: list[Pair] = []
         if self._counts["fresh"] and self._counts["known"]:
             found += self._predict("link_only", ("fresh", "known"))
@@ -140,19 +158,24 @@ class Comparison:
         api = DuckDBAPI(self._database)
         tables = [api.register(name, dataset_display_name=name) for name in names]
         linker = Linker(tables, self._settings(link_type), log_level=logging.ERROR)
+        for column in _FREQUENT.values():
+            linker.table_management.register_term_frequency_lookup(api.register(f"tf_of_{column}"), column)
         scored = linker.inference.predict(threshold_match_probability=self._rules.thresholds.possible)
         gammas = ", ".join(f"gamma_{name}" for name in LEVELS)
-        query = f"SELECT unique_id_l, unique_id_r, match_probability, {gammas} FROM {scored.physical_name} {_APART}"  # noqa: S608
+        columns = f"unique_id_l, unique_id_r, match_probability, mw_tf_adj_name, {gammas}"
+        query = f"SELECT {columns} FROM {scored.physical_name} {_APART}"  # noqa: S608
         # Splink orders the two data sets by name: "fresh" is left of "known".
-        for left, right, score, *levels in self._database.execute(query).fetchall():
-            yield Pair(left, right, min(float(score), 0.99999), self._reasons(levels))
+        for left, right, score, rarity, *levels in self._database.execute(query).fetchall():
+            yield Pair(left, right, min(float(score), 0.99999), self._reasons(levels, float(rarity)))
 
-    def _reasons(self, levels: list[int]) -> tuple[tuple[str, str, float], ...]:
+    def _reasons(self, levels: list[int], rarity: float) -> tuple[tuple[str, str, float], ...]:
+        """What each comparison says; `rarity`: bits by which this name says more, or less, than names do."""
         said = []
         for (name, names), gamma in zip(LEVELS.items(), levels, strict=True):
             if gamma >= 0:
                 level = names[len(names) - 1 - gamma]
-                said.append((name, level, round(self._rules.comparisons[name][level].weight, 2)))
+                weight = self._rules.comparisons[name][level].weight + (rarity if name == "name" else 0)
+                said.append((name, level, round(weight, 2)))
         return tuple(said)
 
     def _settings(self, link_type: Any) -> SettingsCreator:
@@ -163,7 +186,7 @@ class Comparison:
             comparisons=[self._comparison(name) for name in LEVELS],
             blocking_rules_to_generate_predictions=[block_on(*keys) for keys in self._rules.blocking],
             retain_matching_columns=True,
-            retain_intermediate_calculation_columns=False,
+            retain_intermediate_calculation_columns=True,
             additional_columns_to_retain=["household_id"],
         )
 
@@ -171,7 +194,14 @@ class Comparison:
         known = self._rules.comparisons[name]
         levels: list[Any] = [cll.CustomLevel(_UNKNOWN[name], "unknown").configure(is_null_level=True)]
         for level, condition in _CONDITIONS[name].items():
-            levels.append(_level(cll.CustomLevel(condition, level), known[level].m, known[level].u))
+            made = _level(cll.CustomLevel(condition, level), known[level].m, known[level].u)
+            if name == "name" and level in _FREQUENT:
+                made = made.configure(
+                    tf_adjustment_column=_FREQUENT[level],
+                    tf_minimum_u_value=self._rules.name_frequency.floor,
+                    disable_tf_exact_match_detection=True,
+                )
+            levels.append(made)
         last = known[LEVELS[name][-1]]
         levels.append(_level(cll.ElseLevel(), last.m, last.u))
         return cl.CustomComparison(levels, output_column_name=name)

@@ -60,11 +60,19 @@ class Thresholds(_Rule):
         return self
 
 
+class NameFrequency(_Rule):
+    """How the frequency of a name in the register is weighed (see `rules.yaml`)."""
+
+    as_if: int = Field(ge=0)
+    floor: Share
+
+
 class DuplicateRules(_Rule):
     """How people are compared."""
 
     version: str
     thresholds: Thresholds
+    name_frequency: NameFrequency
     comparisons: dict[str, dict[str, Level]]
     blocking: list[list[str]] = Field(min_length=1)
 

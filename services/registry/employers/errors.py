@@ -2,6 +2,7 @@
 
 Problem
 ├── EmployerNotFound 404 employer_not_found
+├── WorkerFileNotFound 404 worker_file_not_found
 ├── EmployerExists 409 employer_exists
 ├── EmployerClosed 409 employer_closed
 ├── NotYours 403 not_your_employer
@@ -17,6 +18,12 @@ class EmployerNotFound(NotFound):
     """No employer has this id."""
 
     code, title = "employer_not_found", "There is no such employer"
+
+
+class WorkerFileNotFound(NotFound):
+    """No file of this employer has this id."""
+
+    code, title = "worker_file_not_found", "There is no such file"
 
 
 class EmployerExists(Conflict):

@@ -48,7 +48,8 @@ async def request_export(
         raise NumbersNotAllowed("Ask a registry officer, or leave the numbers out.")
     export_id = uuid7()
     job_id = await enqueue(session, EXPORT_JOB, {"export_id": str(export_id)})
-    wanted = {"place": body.place, "purpose": body.purpose, "reason": body.reason, "numbers": body.numbers}
+    wanted: dict[str, Any] = {"place": body.place, "purpose": body.purpose, "reason": body.reason}
+    wanted |= {"numbers": body.numbers, "optional": body.optional}
     kind = FileKind[body.format.upper()]
     await repository.add_export(
         session,

@@ -15,8 +15,10 @@ from uuid import UUID
 
 from services.registry.consents.require_consent import known_purpose
 from services.registry.exports import repository
+from services.registry.exports.optional import optional_cells
 from services.registry.exports.piece_cipher import PieceCipher
 from services.registry.exports.writers import WRITERS, Writer
+from services.registry.imports.rules import COLUMNS, OPTIONAL_COLUMNS
 from services.registry.imports.sources import FileKind
 from services.registry.sealing import EQUITY_CARD, NATIONAL_ID, PHONE, Sealer
 from shared import audit
@@ -83,14 +85,15 @@ async def make_export(run: JobRun) -> Mapping[str, Any]:
     if export is None or export.state != "queued":
         raise JobFailed("export_not_found", "The export is not recorded here, or was made before.")
     pieces, counts = _Pieces(run, export_id), _Counts()
-    writer = WRITERS[FileKind(export.kind)]()
+    columns = (*COLUMNS, *OPTIONAL_COLUMNS) if export.optional else COLUMNS
+    writer = WRITERS[FileKind(export.kind)](columns)
     sealer: Sealer = run.context.resources.sealer
     today = run.context.settings.today(run.context.clock)
     consent = known_purpose(export.purpose, SCOPE).basis != "law"
     async with run.context.database.session() as session:
         stream = repository.stream_rows(session, export, consent=consent, today=today)
         async for rows in stream:
-            await pieces.write(await asyncio.to_thread(_write, writer, rows, sealer, counts))
+            await pieces.write(await asyncio.to_thread(_write, writer, rows, sealer, counts, export.optional))
             await run.progress(counts.rows, None, "writing")
     await pieces.write(await asyncio.to_thread(writer.end))
     await pieces.end()
@@ -104,7 +107,7 @@ async def make_export(run: JobRun) -> Mapping[str, Any]:
     return figures
 
 
-def _write(writer: Writer, rows: Sequence[Any], sealer: Sealer, counts: _Counts) -> bytes:
+def _write(writer: Writer, rows: Sequence[Any], sealer: Sealer, counts: _Counts, optional: bool) -> bytes:
     told = []
     for row in rows:
         if not row.may_leave:
@@ -112,7 +115,8 @@ def _write(writer: Writer, rows: Sequence[Any], sealer: Sealer, counts: _Counts)
             continue
         counts.households += row.household_id != counts.last
         counts.last = row.household_id
-        told.append(_cells(row, sealer))
+        cells = _cells(row, sealer)
+        told.append([*cells, *optional_cells(row, sealer)] if optional else cells)
     counts.rows += len(told)
     return writer.write(told)
 

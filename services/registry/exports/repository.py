@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 STREAM_ROWS: Final = 5_000
 
 _ADD: Final = text("""
-    INSERT INTO household_export (id, job_id, requested_by, areas, place, purpose, reason, kind, numbers, requested_at)
-    VALUES (:id, :job_id, :requested_by, :areas, :place, :purpose, :reason, :kind, :numbers, :requested_at)""")
+    INSERT INTO household_export (id, job_id, requested_by, areas, place, purpose, reason, kind, numbers, optional,
+      requested_at)
+    VALUES (:id, :job_id, :requested_by, :areas, :place, :purpose, :reason, :kind, :numbers, :optional,
+      :requested_at)""")
 _FIND: Final = text("SELECT * FROM household_export WHERE id = :id")
 _READY: Final = text("""
     UPDATE household_export SET state = 'ready', households = :households, rows = :rows, withheld = :withheld,
@@ -32,7 +34,10 @@ _ROWS: Final = text("""
     SELECT g.id AS household_id, g.household_ref, g.village_code, g.poverty_level, card.cipher AS card_cipher,
       g.card_valid_from, g.card_valid_until, m.person_ref, p.name_km, p.name_en, p.sex, p.birth_date,
       p.birth_date_precision, m.relationship, number.cipher AS number_cipher, p.phone_cipher, p.disability,
-      p.living_with_hiv, p.pregnant,
+      p.living_with_hiv, p.pregnant, g.kind AS household_kind, g.poverty_score, g.poverty_source, g.poverty_cause,
+      card.issuer AS card_issuer, p.expected_delivery_on, p.disability_card_valid_until, p.washington_group,
+      p.education_level, p.school_code, p.employment, p.insured, p.civil_servant, number.issuer AS national_id_issuer,
+      number.valid_from AS national_id_valid_from, number.valid_until AS national_id_valid_until, papers.papers,
       NOT CAST(:consent AS boolean) OR EXISTS (
         SELECT FROM consent c WHERE c.person_id = p.id AND c.purpose = :purpose AND c.scope = 'all'
           AND c.withdrawn_on IS NULL AND c.given_on <= :today) AS may_leave
@@ -43,6 +48,13 @@ _ROWS: Final = text("""
       AND CAST(:numbers AS boolean)
     LEFT JOIN identifier number ON number.owner_id = p.id AND number.type = 'national_id'
       AND number.withdrawn_at IS NULL AND CAST(:numbers AS boolean)
+    LEFT JOIN LATERAL (
+      SELECT json_object_agg(i.type, json_build_object('cipher', encode(i.cipher, 'hex'), 'issuer', i.issuer,
+        'valid_from', i.valid_from, 'valid_until', i.valid_until)) AS papers
+      FROM identifier i
+      WHERE i.owner_id = p.id AND i.withdrawn_at IS NULL
+        AND i.type IN ('birth_certificate', 'social_security', 'disability_card')
+    ) AS papers ON CAST(:optional AS boolean) AND CAST(:numbers AS boolean)
     WHERE g.dissolved_on IS NULL AND p.alive AND starts_with(g.village_code, CAST(:place AS text))
       AND EXISTS (SELECT FROM unnest(CAST(:areas AS text[])) area WHERE area = '*' OR starts_with(g.village_code, area))
     ORDER BY g.village_code, g.household_ref, m.relationship <> 'head', m.person_ref""")
@@ -68,6 +80,7 @@ async def stream_rows(
     """
     await session.execute(_SNAPSHOT)
     values = {"place": export.place or "", "areas": list(export.areas), "numbers": export.numbers}
+    values["optional"] = export.optional
     values |= {"consent": consent, "purpose": export.purpose, "today": today}
     result = await session.stream(_ROWS, values, execution_options={"yield_per": STREAM_ROWS})
     async for rows in result.partitions(STREAM_ROWS):

@@ -24,6 +24,7 @@ class ExportRequest(BaseModel):
         max_length=40, description="One of /registry/v1/consent-purposes; some need people's consent, to scope `all`."
     )
     numbers: bool = Field(default=False, description="With identity and card numbers: registry officers only.")
+    optional: bool = Field(default=False, description="With the optional columns of household files.")
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300)]
 
 
@@ -45,6 +46,7 @@ class ExportView(BaseModel):
     purpose: str
     kind: str = Field(description="Media type.")
     numbers: bool
+    optional: bool
     households: int | None
     rows: int | None
     withheld: int | None = Field(description="People left out because they did not consent to this purpose.")

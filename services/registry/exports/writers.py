@@ -1,6 +1,6 @@
 """Rows of a household file -> bytes, in any of the four formats, as a stream: memory does not grow with the file.
 
-A writer is given rows of cells in the order of COLUMNS and returns bytes as they are ready; `end` returns the rest.
+A writer is given rows of cells in the order of its columns and returns bytes as they are ready; `end` returns the rest.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from services.registry.imports.sources import FileKind
 from shared.spreadsheet import safe_cell
 
 GROUP_ROWS: Final = 50_000
-_SCHEMA: Final = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 
 class Writer(Protocol):
-    """Writes one file."""
+    """Writes one file of these columns."""
+
+    def __init__(self, columns: Sequence[str] = COLUMNS) -> None: ...
 
     def write(self, rows: Sequence[Sequence[str]]) -> bytes:
         """Take rows; returns what is ready to leave."""
@@ -39,7 +40,8 @@ class Writer(Protocol):
 class CsvWriter:
     """CSV in UTF-8. A cell that a spreadsheet would compute stands behind an apostrophe."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Sequence[str] = COLUMNS) -> None:
+        self._columns = columns
         self._begun = False
 
     def write(self, rows: Sequence[Sequence[str]]) -> bytes:
@@ -47,7 +49,7 @@ class CsvWriter:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")
         if not self._begun:
-            writer.writerow(COLUMNS)
+            writer.writerow(self._columns)
             self._begun = True
         writer.writerows([[safe_cell(cell) for cell in row] for row in rows])
         return text.getvalue().encode()
@@ -60,9 +62,12 @@ class CsvWriter:
 class NdjsonWriter:
     """One JSON object a line; empty cells are left out."""
 
+    def __init__(self, columns: Sequence[str] = COLUMNS) -> None:
+        self._columns = columns
+
     def write(self, rows: Sequence[Sequence[str]]) -> bytes:
         """Lines."""
-        lines = [{name: cell for name, cell in zip(COLUMNS, row, strict=True) if cell} for row in rows]
+        lines = [{name: cell for name, cell in zip(self._columns, row, strict=True) if cell} for row in rows]
         return b"".join(orjson.dumps(line) + b"\n" for line in lines)
 
     def end(self) -> bytes:
@@ -119,13 +124,13 @@ _DECLARED: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
 class XlsxWriter:
     """A workbook of one sheet, ECMA-376: every cell is text, so none is ever computed and no leading zero is lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Sequence[str] = COLUMNS) -> None:
         self._outlet = _Outlet()
         self._book = zipfile.ZipFile(self._outlet, "w", zipfile.ZIP_DEFLATED)
         for name, content in _PARTS.items():
             self._book.writestr(name, _DECLARED + content)
         self._sheet = self._book.open("xl/worksheets/sheet1.xml", "w", force_zip64=True)
-        self._sheet.write((_DECLARED + _SHEET + _sheet_row(COLUMNS)).encode())
+        self._sheet.write((_DECLARED + _SHEET + _sheet_row(columns)).encode())
 
     def write(self, rows: Sequence[Sequence[str]]) -> bytes:
         """Rows of the sheet."""
@@ -151,9 +156,10 @@ def _sheet_row(cells: Sequence[str]) -> str:
 class ParquetWriter:
     """Parquet, columns of text, a row group each GROUP_ROWS."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Sequence[str] = COLUMNS) -> None:
         self._outlet = _Outlet()
-        self._file = pq.ParquetWriter(pa.PythonFile(self._outlet, "w"), _SCHEMA, compression="zstd")
+        self._schema = pa.schema([(name, pa.string()) for name in columns])
+        self._file = pq.ParquetWriter(pa.PythonFile(self._outlet, "w"), self._schema, compression="zstd")
         self._rows: list[Sequence[str]] = []
 
     def write(self, rows: Sequence[Sequence[str]]) -> bytes:
@@ -165,7 +171,7 @@ class ParquetWriter:
 
     def _group(self) -> None:
         columns = [[cell or None for cell in column] for column in zip(*self._rows, strict=True)]
-        self._file.write_table(pa.table([pa.array(column, pa.string()) for column in columns], schema=_SCHEMA))
+        self._file.write_table(pa.table([pa.array(column, pa.string()) for column in columns], schema=self._schema))
         self._rows = []
 
     def end(self) -> bytes:

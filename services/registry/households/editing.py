@@ -48,6 +48,7 @@ class _Editor:
         self._rules = rules
         self.edited = Edited(state)
         self._people = PersonEditor(rules, self.edited)
+        self._emptied: dict[str, Any] | None = None
         if state.facts["dissolved_on"] is not None:
             self._refuse("", "household_dissolved")
         if rules.effective_on > rules.today:
@@ -202,9 +203,8 @@ class _Editor:
         facts = dict(state.facts)
         if representative == change.person_id:
             facts["representative_person_id"] = None
-        if not left:
-            causes = {"died": "deceased", "left": "split", "emigrated": "emigrated", "error": "error"}
-            facts |= {"dissolved_on": on, "dissolved_cause": causes[change.cause], "head_person_id": None}
+        causes = {"died": "deceased", "left": "split", "emigrated": "emigrated", "error": "error"}
+        self._emptied = {"dissolved_on": on, "dissolved_cause": causes[change.cause], "head_person_id": None}
         self.edited.state = replace(state, members=left, facts=facts)
 
     def _change_person(self, path: str, change: ChangePerson) -> None:
@@ -219,6 +219,8 @@ class _Editor:
 
     def check_whole(self, before: HouseholdState) -> None:
         """One head, grown up; not too many; a number each; the representative is one of them or a known person."""
+        if self._emptied is not None and not self.edited.state.members:  # after all changes: somebody may have come
+            self._set(**self._emptied)
         state = self.edited.state
         if state.facts["dissolved_on"] is not None:
             return

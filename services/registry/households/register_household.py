@@ -15,9 +15,10 @@ from services.registry.households.errors import BadHousehold, HouseholdExists
 from services.registry.households.publish import publish_states
 from services.registry.households.schemas import HouseholdCreated, NewHousehold, NewMember
 from services.registry.imports import repository as imports
-from services.registry.imports.parse_rows import RowParser
+from services.registry.imports.parse_columns import ColumnParser
 from services.registry.imports.receive_import import formats
 from services.registry.imports.rules import COLUMNS, MESSAGES
+from services.registry.imports.table import Table
 from shared import audit
 from shared.auth import Principal, ensure_area
 from shared.errors import FieldError
@@ -42,9 +43,9 @@ async def register_household(
     if existing is not None:
         raise HouseholdExists("Change the one that is there, or give this one its own number.", id=str(existing.id))
     batch_id, today, now = uuid7(), context.settings.today(context.clock), context.clock.now()
-    parser = RowParser(batch_id, range(len(COLUMNS)), context.resources.sealer, formats(context.settings), today)
-    block = parser.parse_cells([_cells(new, member) for member in new.members])
-    await imports.stage(session, block)
+    parser = ColumnParser(batch_id, context.resources.sealer, formats(context.settings), today)
+    rows = [_cells(new, member) for member in new.members]
+    await imports.stage(session, parser.parse(Table(1, lambda: rows)))
     check = imports.Check(batch_id, principal.areas, today)
     for statement in imports.CHECKS:
         await imports.run_check(session, statement, check)

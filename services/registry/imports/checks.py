@@ -1,7 +1,7 @@
 """The set-wise checks of a staged file: each is one statement that may run again, and that adds rejections.
 
 Part of the imports repository (all values are bound). Parameters: `batch`, `today`, `areas`, `max_members`; those of
-REGISTER_CHECKS and MARK_REFUSED also `first` and `last`: the households to look at, by `seq`.
+GROUP_HOUSEHOLDS, REGISTER_CHECKS and MARK_REFUSED also `first` and `last`: the households to look at, by `seq`.
 
 The lines are gone through once, by GROUP_HOUSEHOLDS, which leaves on each household what it saw: the statements that
 name the bad lines start from the few households that have any.
@@ -37,7 +37,20 @@ RESOLVE_PLACES: Final = """
       WHERE NOT EXISTS (SELECT FROM place p WHERE p.code = c.old_code AND p.closed_on IS NULL)
       GROUP BY c.old_code HAVING count(*) = 1) AS changed
     WHERE r.batch_id = :batch AND r.village_code = changed.old_code"""
-"""A village code that was changed is its present one, where one became one: of a split, the file must say which."""
+"""A village code that was changed is its present one, where one became one."""
+
+RESOLVE_PARTS: Final = """
+    WITH placed AS MATERIALIZED (
+      SELECT r.line, (SELECT l.new_code FROM place_placement l
+        WHERE l.old_code = r.village_code AND l.household_ref IN (r.household_ref, '')
+        ORDER BY l.household_ref = '' LIMIT 1) AS new_code
+      FROM (SELECT DISTINCT l.old_code FROM place_placement l
+        JOIN place p ON p.code = l.old_code AND p.closed_on IS NOT NULL) AS split
+      JOIN import_row r ON r.batch_id = :batch AND r.village_code = split.old_code
+    )
+    UPDATE import_row AS r SET village_code = placed.new_code FROM placed
+    WHERE r.batch_id = :batch AND r.line = placed.line AND placed.new_code IS NOT NULL"""
+"""Of a split village, the part that is known of the household; of others, the file must say which."""
 
 JOIN_APART: Final = """
     UPDATE import_row AS r SET seq = apart.seq
@@ -61,10 +74,12 @@ GROUP_HOUSEHOLDS: Final = """
       count(*) FILTER (WHERE relationship = 'head') > 1,
       count(*) FILTER (WHERE relationship = 'head') = 0 AND count(relationship) = count(*)
     FROM import_row
-    WHERE batch_id = :batch AND village_code IS NOT NULL AND household_ref IS NOT NULL
+    WHERE batch_id = :batch AND seq BETWEEN :first AND :last AND village_code IS NOT NULL AND household_ref IS NOT NULL
     GROUP BY seq ORDER BY seq
     ON CONFLICT DO NOTHING"""
-"""Headless: a head may also stand in a cell that was refused; then that is what is reported."""
+"""Ranges of households may be grouped side by side.
+
+Headless: a head may also stand in a cell that was refused; then that is what is reported."""
 
 FILE_CHECKS: Final = (
     """
@@ -119,6 +134,15 @@ FILE_CHECKS: Final = (
       GROUP BY card_hash HAVING count(*) > 1) AS twice
     JOIN import_household h ON h.batch_id = :batch AND h.card_hash = twice.card_hash
     ON CONFLICT DO NOTHING""",
+    """
+    WITH given AS MATERIALIZED (
+      SELECT r.line, r.household_ref, n.type, n.hash, count(*) OVER (PARTITION BY n.type, n.hash) AS times
+      FROM import_row r CROSS JOIN LATERAL jsonb_to_recordset(r.numbers) AS n (type text, hash text)
+      WHERE r.batch_id = :batch AND r.numbers IS NOT NULL
+    )
+    INSERT INTO import_rejection (batch_id, line, field, code, household_ref)
+    SELECT :batch, line, type, 'duplicate_number', household_ref FROM given WHERE times > 1
+    ON CONFLICT DO NOTHING""",
 )
 
 REGISTER_CHECKS: Final = (
@@ -129,6 +153,18 @@ REGISTER_CHECKS: Final = (
     FROM import_row r JOIN identifier i ON i.type = 'national_id' AND i.hash = r.national_id_hash
       AND i.withdrawn_at IS NULL
     WHERE r.batch_id = :batch AND r.seq BETWEEN :first AND :last
+      AND r.village_code IS NOT NULL AND r.household_ref IS NOT NULL
+      AND NOT EXISTS (
+        SELECT FROM household g JOIN membership m ON m.household_id = g.id
+        WHERE g.village_code = r.village_code AND g.household_ref = r.household_ref
+          AND m.person_ref = r.person_ref AND m.person_id = i.owner_id)
+    ON CONFLICT DO NOTHING""",
+    """
+    INSERT INTO import_rejection (batch_id, line, field, code, household_ref)
+    SELECT r.batch_id, r.line, n.type, 'registered_number', r.household_ref
+    FROM import_row r CROSS JOIN LATERAL jsonb_to_recordset(r.numbers) AS n (type text, hash text)
+    JOIN identifier i ON i.type = n.type AND i.hash = decode(n.hash, 'hex') AND i.withdrawn_at IS NULL
+    WHERE r.batch_id = :batch AND r.seq BETWEEN :first AND :last AND r.numbers IS NOT NULL
       AND r.village_code IS NOT NULL AND r.household_ref IS NOT NULL
       AND NOT EXISTS (
         SELECT FROM household g JOIN membership m ON m.household_id = g.id

@@ -24,7 +24,7 @@ from services.registry.imports.errors import (
     UnsupportedBody,
     WrongHeader,
 )
-from services.registry.imports.receive_import import receive_import
+from services.registry.imports.receive_import import Newcomers, receive_import
 from services.registry.imports.rules import MESSAGES
 from services.registry.imports.schemas import ImportAccepted, ImportView, Rejection
 from services.registry.imports.sources import FileKind
@@ -63,6 +63,13 @@ async def send_file(
     context: ContextDep,
     principal: HouseholdWrite,
     dry_run: Annotated[bool, Query(description="Check and report only; load nothing.")] = False,
+    newcomers: Annotated[
+        Newcomers | None,
+        Query(
+            description="Of people whose exact keys somebody elsewhere has: register them and list the pair, or hold "
+            "their households back and report them. Left out: as the country has it."
+        ),
+    ] = None,
 ) -> ImportAccepted:
     """Send a household file, one line or row per person, streamed: CSV or NDJSON in UTF-8, XLSX, or Parquet."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -74,12 +81,23 @@ async def send_file(
         raise FileTooLarge(context.settings.import_max_bytes)
     request.state.body_was_streamed = True
     received = await receive_import(
-        session, context, principal, _body(request, announced), dry_run=dry_run, kind=FileKind(media_type)
+        session,
+        context,
+        principal,
+        whole_body(request, announced),
+        dry_run=dry_run,
+        kind=FileKind(media_type),
+        newcomers=newcomers or context.settings.import_newcomers,
     )
     return ImportAccepted(import_id=received.import_id, job_id=received.job_id)
 
 
-async def _body(request: Request, announced: str) -> AsyncIterator[bytes]:
+async def whole_body(request: Request, announced: str) -> AsyncIterator[bytes]:
+    """The body as it comes; refused if it ends before what was announced.
+
+    Raises:
+        BodyCutShort: it did.
+    """
     size = 0
     try:
         async for chunk in request.stream():

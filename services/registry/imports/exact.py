@@ -2,12 +2,32 @@
 
 Part of the imports repository (all values are bound). Parameters: `batch`, `now`. A national identity or card number
 that somebody else has is refused by the checks, since it is one person's. These keys are many people's, so nothing is
-refused: the two are listed as a candidate (`duplicate_candidate`), and an officer decides.
+refused: the two are listed as a candidate (`duplicate_candidate`), and an officer decides. Or, where the officer who
+sends the file says so (`newcomers=hold`), the household is held back and reported: she decides before it is registered.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+HOLD_NEWCOMERS: Final = """
+    INSERT INTO import_rejection (batch_id, line, field, code, household_ref)
+    SELECT DISTINCT r.batch_id, r.line, 'person_ref', 'known_elsewhere', r.household_ref
+    FROM import_row r
+    JOIN person p ON p.birth_date = r.birth_date AND p.sex = r.sex AND (
+      (r.name_en <> '' AND lower(p.name_en) = lower(r.name_en)) OR (r.name_km <> '' AND p.name_km = r.name_km)
+      OR p.phone_hash = r.phone_hash)
+    JOIN membership m ON m.person_id = p.id AND m.valid_until IS NULL
+    JOIN household g ON g.id = m.household_id
+    WHERE r.batch_id = :batch AND r.birth_date_precision = 'day' AND p.alive AND p.merged_into IS NULL
+      AND (g.village_code, g.household_ref) <> (r.village_code, r.household_ref)
+      AND (left(g.village_code, 4) = left(r.village_code, 4) OR p.phone_hash = r.phone_hash)
+      AND NOT EXISTS (
+        SELECT FROM household o
+        JOIN membership k ON k.household_id = o.id AND k.person_ref = r.person_ref AND NOT k.void
+        WHERE o.village_code = r.village_code AND o.household_ref = r.household_ref)
+    ON CONFLICT DO NOTHING"""
+"""By the same keys, before anybody is registered: lines whose person is new to the household and lives elsewhere."""
 
 NEWCOMERS_TABLE: Final = """
     CREATE TEMPORARY TABLE fresh (person_id uuid, sex text, birth_date date, name_en text, name_km text,
@@ -19,7 +39,7 @@ NEWCOMERS: Final = """
     WHERE h.batch_id = :batch AND h.outcome IN ('registered', 'updated') AND NOT r.known
       AND r.birth_date_precision = 'day'"""
 """The people of the file who are new. A table, so that the planner can be told how many they are."""
-COUNT_NEWCOMERS: Final = "ANALYZE fresh"
+COUNT_NEWCOMERS: Final = "ANALYZE fresh (birth_date)"
 LIST_CANDIDATES: Final = """
     WITH pairs AS (
       SELECT f.person_id AS new_id, p.id AS old_id, 'name_en' AS key FROM fresh f JOIN person p

@@ -7,7 +7,7 @@ together. Run again after its end, it changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,7 +37,7 @@ async def load_import(run: JobRun) -> Mapping[str, Any]:
         raise JobFailed("import_not_found", "The import is not recorded here.")
     check = Check(import_id, tuple(found.areas), run.context.settings.today(run.context.clock))
     if found.state == ImportState.RECEIVED:
-        await _check(run, check, found.rows, dry_run=found.dry_run)
+        await _check(run, check, found.rows, dry_run=found.dry_run, hold=found.newcomers == "hold")
     if found.state != ImportState.FINISHED:
         if not found.dry_run:
             await _load(run, check, found.submitted_by)
@@ -55,22 +55,60 @@ def counters(row: Any) -> dict[str, int]:
     return {name: getattr(row, name) for name in (*names, "rejected_households", "rejected_rows", "rejections")}
 
 
-async def _check(run: JobRun, check: Check, rows: int, *, dry_run: bool) -> None:
+async def _check(run: JobRun, check: Check, rows: int, *, dry_run: bool, hold: bool) -> None:
     if rows >= LARGE:
         async with run.context.database.session() as session:
             await repository.analyze(session)
             await repository.analyze_register(session)  # what a file just before this one brought is not known yet
-    checks = (*repository.CHECKS, repository.FORESEE) if dry_run else repository.CHECKS
-    for done, statement in enumerate(checks):
-        await run.progress(done, len(checks), "checking")
-        async with run.context.database.session() as session:
-            await run.still_mine(session)
-            await repository.bulk(session)
-            await repository.run_check(session, statement, check)
-            if statement is repository.GROUP_HOUSEHOLDS and rows >= LARGE:
-                await repository.analyze_households(session)  # the checks after it begin from them
+    await _run_checks(run, check, repository.PLACE_CHECKS, 0)
+    await _group(run, check, rows)
+    last = (repository.FORESEE,) if dry_run else ()
+    first = (repository.HOLD_NEWCOMERS,) if hold else ()
+    await _run_checks(run, check, (*first, *repository.HOUSEHOLD_CHECKS, *last), 2)
     async with run.context.database.session() as session:
         await repository.record(session, check.batch_id, state=ImportState.VALIDATED)
+
+
+async def _run_checks(run: JobRun, check: Check, statements: Sequence[str], done: int) -> None:
+    """Checks of one kind, in one transaction: killed in it, they are all made again."""
+    await run.progress(done, 3, "checking")
+    async with run.context.database.session() as session:
+        await run.still_mine(session)
+        await repository.bulk(session)
+        for statement in statements:
+            await repository.run_check(session, statement, check)
+
+
+async def _group(run: JobRun, check: Check, rows: int) -> None:
+    """Make the lines households: of a large file, in as many ranges at once as there are lanes."""
+    await run.progress(1, 3, "checking")
+    async with run.context.database.session() as session:
+        await run.still_mine(session)
+        last = await repository.last_seq(session, check.batch_id)
+    size = -(-last // run.context.settings.import_lanes) if rows >= LARGE else last
+    firsts = range(1, last + 1, max(size, 1))
+    await _side_by_side(_group_range(run, check, first, first + size - 1) for first in firsts)
+    if rows >= LARGE:
+        async with run.context.database.session() as session:
+            await repository.analyze_households(session)  # the checks after it begin from them
+
+
+async def _side_by_side(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all of these at once; what one meets stops the others and is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:  # nothing of this run may commit after it has ended
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _group_range(run: JobRun, check: Check, first: int, last: int) -> None:
+    async with run.context.database.session() as session:
+        await repository.bulk(session)
+        await repository.run_check(session, repository.GROUP_HOUSEHOLDS, check, first, last)
+        await run.still_mine(session)  # last: it locks the job's row, which the other ranges and the heart want too
 
 
 async def _load(run: JobRun, check: Check, by: str) -> None:
@@ -96,13 +134,7 @@ class _Loading:
 
     async def run_lanes(self) -> None:
         """Load everything; what one lane meets stops the others and is raised."""
-        lanes = [asyncio.create_task(self._lane()) for _ in range(self._run.context.settings.import_lanes)]
-        try:
-            await asyncio.gather(*lanes)
-        finally:  # nothing of this run may commit after it has ended
-            for lane in lanes:
-                lane.cancel()
-            await asyncio.gather(*lanes, return_exceptions=True)
+        await _side_by_side(self._lane() for _ in range(self._run.context.settings.import_lanes))
 
     async def _lane(self) -> None:
         while seqs := await self._take():
@@ -129,7 +161,8 @@ class _Loading:
         async with self._turn:
             self._done += households
             await self._run.progress(self._done, self._total, "loading")
-            if households == self._run.context.settings.import_chunk_households:
+            full = households == self._run.context.settings.import_chunk_households
+            if full and self._done < self._total:
                 self._full_chunks += 1
                 if self._full_chunks.bit_count() == 1:  # after 1, 2, 4, 8 ... full chunks
                     async with self._run.context.database.session() as session:

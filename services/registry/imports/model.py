@@ -28,6 +28,7 @@ household_import: Final = Table(
     Column("submitted_by", Text),
     Column("areas", ARRAY(Text)),
     Column("dry_run", Boolean),
+    Column("newcomers", Text),
     Column("state", Text),
     Column("sha256", Text),
     Column("bytes", BigInteger),

@@ -50,7 +50,7 @@ _DIGITS: Final = {
 }
 """Khmer digits, and the wide ones of East Asian keyboards."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-_ESCAPED: Final = tuple("'" + sign for sign in _FORMULA)
+ESCAPED: Final = tuple("'" + sign for sign in _FORMULA)
 _APART: Final = "\x1f"
 """Stands between values whose digest is taken: a control character, that no accepted cell holds."""
 _APART_BYTES: Final = _APART.encode()
@@ -119,11 +119,11 @@ class RowParser:
 
     def __init__(self, batch_id: UUID, order: Sequence[int], sealer: Sealer, formats: Formats, today: date) -> None:
         self._batch_id = batch_id
-        self._order = None if tuple(order) == tuple(range(len(COLUMNS))) else tuple(order)
+        self._order = tuple(order)
         self._sealer = sealer
         self._formats = formats
         self._today = today
-        self._grown_since = date(today.year - formats.head_min_age, today.month, min(today.day, 28))
+        self.grown_since = date(today.year - formats.head_min_age, today.month, min(today.day, 28))
         self._seq = 0
         self._run = 0
         self._last_ref: str | None = None
@@ -141,37 +141,29 @@ class RowParser:
         for line, row in enumerate(rows, first_line):
             if isinstance(row, Unreadable):
                 nothing = (None,) * (len(STAGING_COLUMNS) - 4)
-                block.rows.append((self._batch_id, line, self._next_seq(None, None), self._run, *nothing))
+                block.rows.append((self._batch_id, line, *self.number(None, None), *nothing))
                 block.rejections.append((self._batch_id, line, "line", row.code, None))
             elif row is not None:
                 self._place(row, line, block)
         return block
 
-    def parse_cells(self, rows: Sequence[Sequence[str]]) -> Block:
-        """Rows of cells in COLUMNS order, that come from elsewhere than a file: lines 1, 2, 3 ..."""
-        block = Block()
-        for line, cells in enumerate(rows, 1):
-            self._place(cells, line, block)
-        return block
-
     def _place(self, cells: Sequence[str], line: int, block: Block) -> None:
         errors: list[tuple[str, str]] = []
         values = self.values(normal_cells(cells, block.repairs), errors)
-        household_ref = values[0]
+        block.rows.append((self._batch_id, line, *self.number(values[0], values[1]), *values))
+        if errors:
+            block.rejections += [(self._batch_id, line, name, code, values[0]) for name, code in errors]
+
+    def number(self, household_ref: str | None, village_code: str | None) -> tuple[int, int]:
+        """`seq` and `run` of the next line, which is of this household; None: it cannot be told."""
         if household_ref is not None and household_ref != self._last_ref:
             self._run += 1
             self._last_ref = household_ref
-        seq = self._next_seq(household_ref, values[1])
-        block.rows.append((self._batch_id, line, seq, self._run, *values))
-        if errors:
-            block.rejections += [(self._batch_id, line, name, code, household_ref) for name, code in errors]
-
-    def _next_seq(self, household_ref: str | None, village_code: str | None) -> int:
         place = (household_ref, village_code)
         if place != self._last_place:
             self._seq += 1
             self._last_place = place
-        return self._seq
+        return self._seq, self._run
 
     def values(self, cells: Sequence[str], errors: list[tuple[str, str]]) -> tuple[Any, ...]:
         """The values of STAGING_COLUMNS from `household_ref` on; what is wrong goes to `errors` as (field, code)."""
@@ -191,7 +183,7 @@ class RowParser:
         with_child = _boolean(pregnant, "pregnant", errors)
         if with_child and sex_of == "male":
             errors.append(("pregnant", "pregnant_male"))
-        if relation == "head" and birth_date is not None and birth_date > self._grown_since:
+        if relation == "head" and birth_date is not None and birth_date > self.grown_since:
             errors.append(("relationship", "head_too_young"))
         content = None
         if not errors:
@@ -295,20 +287,21 @@ def _names(name_km: str, name_en: str, errors: list[tuple[str, str]]) -> tuple[s
         return None, None
     bad = False
     for name, text in (("name_km", name_km), ("name_en", name_en)):
-        code = _name_fault(text)
+        code = text_fault(text)
         if code:
             errors.append((name, code))
             bad = True
     return (None, None) if bad else (name_km, name_en)
 
 
-def _name_fault(text: str) -> str | None:
+def text_fault(text: str, longest: int = _MAX_NAME) -> str | None:
+    """What is wrong with a name, as a code; None: nothing, also of none."""
     if not text:
         return None
     if text.startswith(_FORMULA):
         return "formula_cell"
     begins = text[0].isalpha() or unicodedata.category(text[0]) in {"Mn", "Mc"}
-    return None if begins and len(text) <= _MAX_NAME and not _CONTROL.search(text) else "invalid_name"
+    return None if begins and len(text) <= longest and not _CONTROL.search(text) else "invalid_name"
 
 
 def normal_cells(cells: Sequence[str], repairs: dict[str, int]) -> Sequence[str]:
@@ -328,11 +321,16 @@ def normal_cells(cells: Sequence[str], repairs: dict[str, int]) -> Sequence[str]
     ]
     if normal != list(cells):
         repairs["khmer_digits"] = repairs.get("khmer_digits", 0) + 1
-    normal = [cell[1:] if cell.startswith(_ESCAPED) else cell for cell in normal]
+    normal = [cell[1:] if cell.startswith(ESCAPED) else cell for cell in normal]
     if _LOST_ZERO.fullmatch(normal[_VILLAGE_CELL]):
         repairs["lost_zero"] = repairs.get("lost_zero", 0) + 1
         normal[_VILLAGE_CELL] = "0" + normal[_VILLAGE_CELL]
     return normal
+
+
+def plain_digits(text: str) -> str:
+    """The text with Khmer and wide digits as plain ones."""
+    return text if text.isascii() else text.translate(_DIGITS)
 
 
 def _digest(values: Sequence[Any], *hashes: bytes | None) -> bytes:

@@ -54,10 +54,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Lines:
-    """Consecutive lines without their line ends; `first_line` is the number of the first, counted from 1."""
+    """Consecutive lines.
+
+    Attributes:
+        first_line: the number of the first, counted from 1.
+        count: how many there are.
+        data: the lines in UTF-8, one LF between two.
+    """
 
     first_line: int
-    texts: list[str]
+    count: int
+    data: bytes
+
+    @property
+    def texts(self) -> list[str]:
+        """The lines without their ends."""
+        return self.data.decode("utf-8").split("\n") if self.count else []
 
 
 async def read_lines(body: Measured) -> AsyncIterator[Lines]:
@@ -86,7 +98,7 @@ async def read_lines(body: Measured) -> AsyncIterator[Lines]:
         block = _decode(bytes(buffer[:end]), line)
         del buffer[:end]
         yield block
-        line += len(block.texts)
+        line += block.count
     if buffer:
         yield _decode(bytes(buffer), line)
 
@@ -105,8 +117,10 @@ def _decode(data: bytes, first_line: int) -> Lines:
     for offset, line in enumerate(lines):
         if len(line) > MAX_LINE_BYTES:
             raise LineTooLong(first_line + offset, MAX_LINE_BYTES)
+    whole = b"\n".join(lines)
     try:
-        return Lines(first_line, b"\n".join(lines).decode("utf-8").split("\n") if lines else [])
+        whole.decode("utf-8")
+        return Lines(first_line, len(lines), whole)
     except UnicodeDecodeError:
         bad = next(offset for offset, line in enumerate(lines) if not _is_utf8(line))
         raise NotUtf8(first_line + bad) from None

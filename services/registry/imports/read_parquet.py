@@ -13,7 +13,7 @@ from services.registry.imports import limits
 from services.registry.imports.errors import LineTooLong, UnpacksTooLarge, UnreadableFile
 from services.registry.imports.rules import COLUMNS
 from services.registry.imports.sealed_spool import SealedSpool
-from services.registry.imports.table import Row, Table, column_order, row_of
+from services.registry.imports.table import Row, Table, layout_of, row_of
 
 
 def read_parquet(spool: SealedSpool) -> Iterator[Table]:
@@ -34,7 +34,7 @@ def read_parquet(spool: SealedSpool) -> Iterator[Table]:
 def _tables(spool: SealedSpool) -> Iterator[Table]:
     footer = pq.read_metadata(spool)
     names = footer.schema.to_arrow_schema().names
-    column_order(names)
+    layout = layout_of(names)
     sizes = [footer.row_group(index).total_byte_size for index in range(footer.num_row_groups)]
     if max(sizes, default=0) > limits.MAX_ROW_GROUP_BYTES or sum(sizes) > limits.MAX_UNPACKED_BYTES:
         raise UnpacksTooLarge(limits.MAX_UNPACKED_BYTES)
@@ -43,11 +43,11 @@ def _tables(spool: SealedSpool) -> Iterator[Table]:
     # Texts stay in their dictionaries: one long text repeated on every row must not be unpacked before it is measured.
     file = pq.ParquetFile(spool, read_dictionary=names, pre_buffer=False, metadata=footer)
     by_name = {name.strip().lower(): name for name in names}
-    columns = [by_name[name] for name in COLUMNS]
+    columns = [by_name[name] for name in (*COLUMNS, *layout.optional)]
     line = 1
     for batch in file.iter_batches(limits.TABLE_ROWS, columns=columns, use_threads=False):
         rows = _rows(batch, columns, line)
-        yield Table(line, lambda rows=rows: rows)  # type: ignore[misc]
+        yield Table(line, lambda rows=rows: rows, optional=layout.optional)  # type: ignore[misc]
         line += batch.num_rows
 
 

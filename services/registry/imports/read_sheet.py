@@ -20,11 +20,10 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from services.registry.imports import limits
 from services.registry.imports.errors import UnpacksTooLarge, UnreadableFile
-from services.registry.imports.rules import COLUMNS
 from services.registry.imports.sealed_spool import SealedSpool
-from services.registry.imports.table import Row, Table, cell_text, column_order, row_of
+from services.registry.imports.table import EVERY_COLUMN, Row, Table, cell_text, layout_of, row_of
 
-_MAX_COLUMNS: Final = 2 * len(COLUMNS)
+_MAX_COLUMNS: Final = 2 * len(EVERY_COLUMN)
 _PROLOG_BYTES: Final = 65_536
 _DAMAGE: Final = (
     *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, KeyError, ValueError, TypeError),
@@ -45,15 +44,15 @@ def read_sheet(spool: SealedSpool) -> Iterator[Table]:
     header = next(rows, ())
     while header and header[-1] is None:
         header = header[:-1]
-    order = column_order(cell_text(value) or "" for value in header)
+    layout = layout_of(cell_text(value) or "" for value in header)
     line = 2
     while batch := list(itertools.islice(rows, limits.TABLE_ROWS)):
-        cut: list[Row] = [_row(values, order) for values in batch]
-        yield Table(line, lambda cut=cut: cut)  # type: ignore[misc]
+        cut: list[Row] = [_row(values, layout.order) for values in batch]
+        yield Table(line, lambda cut=cut: cut, optional=layout.optional)  # type: ignore[misc]
         line += len(batch)
 
 
-def _row(values: tuple[Any, ...], order: list[int]) -> Row:
+def _row(values: tuple[Any, ...], order: tuple[int, ...]) -> Row:
     return row_of([values[position] if position < len(values) else None for position in order])
 
 

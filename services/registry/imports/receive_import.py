@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
 import anyio
@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.imports import repository
 from services.registry.imports.errors import EmptyFile, UploadAbandoned
-from services.registry.imports.parse_rows import Block, Formats, RowParser
+from services.registry.imports.parse_columns import ColumnParser, Staged
+from services.registry.imports.parse_rows import Formats
 from services.registry.imports.read_lines import Measured
-from services.registry.imports.rules import COLUMNS
 from services.registry.imports.sources import FileKind, tables
 from services.registry.imports.table import Table
 from services.registry.settings import RegistrySettings
@@ -34,6 +34,7 @@ from shared.jobs import enqueue
 from shared.service import Context
 
 LOAD_JOB = "load_import"
+Newcomers = Literal["register", "hold"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ async def receive_import(
     *,
     dry_run: bool,
     kind: FileKind = FileKind.CSV,
+    newcomers: Newcomers = "register",
 ) -> Received:
     """Stage the file and queue its loading.
 
@@ -64,6 +66,8 @@ async def receive_import(
         chunks: the body.
         dry_run: check and report only.
         kind: the file's format.
+        newcomers: of those whose exact keys somebody elsewhere has, whether they are registered and then listed for a
+            decision, or their households are held back until it is made.
 
     Raises:
         BodyCutShort, NotUtf8, WrongHeader, LineTooLong, EmptyFile, FileTooLarge, UnreadableFile, UnpacksTooLarge:
@@ -87,6 +91,7 @@ async def receive_import(
         submitted_by=principal.subject,
         areas=list(principal.areas),
         dry_run=dry_run,
+        newcomers=newcomers,
         sha256=body.sha256,
         bytes=body.size,
         rows=rows,
@@ -101,13 +106,13 @@ async def receive_import(
 async def _stage_all(context: Context, batch_id: UUID, rows: AsyncIterator[Table]) -> tuple[int, dict[str, int]]:
     settings: RegistrySettings = context.settings
     today = settings.today(context.clock)
-    parser = RowParser(batch_id, range(len(COLUMNS)), context.resources.sealer, formats(settings), today)
+    parser = ColumnParser(batch_id, context.resources.sealer, formats(settings), today)
     staged = 0
     repairs: Counter[str] = Counter()
     async with aclosing(rows) as all_tables, _Staging(context) as staging:  # type: ignore[type-var]
         async for table in all_tables:
-            block = await asyncio.to_thread(lambda table=table: parser.parse_table(table.read(), table.first_line))  # type: ignore[misc]
-            staged += len(block.rows)
+            block = await asyncio.to_thread(parser.parse, table)
+            staged += block.rows
             repairs.update(block.repairs)
             await staging.write(block)
     if staged == 0:
@@ -125,7 +130,7 @@ class _Staging:
     async def __aenter__(self) -> Self:
         return self
 
-    async def write(self, block: Block) -> None:
+    async def write(self, block: Staged) -> None:
         """Begin to write a block, once the one before is committed. Raises what that one met."""
         await self._end()
         self._writing = asyncio.create_task(self._stage(block))
@@ -142,7 +147,7 @@ class _Staging:
         if self._writing is not None:
             await self._writing
 
-    async def _stage(self, block: Block) -> None:
+    async def _stage(self, block: Staged) -> None:
         async with self._context.database.session() as session:
             await repository.stage(session, block)
 

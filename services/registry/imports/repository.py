@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -16,9 +17,10 @@ from services.registry.history.model import ChangeKind, ChangeSource, Origin
 from services.registry.households.references import mint_households
 from services.registry.imports import checks, exact, loading
 from services.registry.imports.model import ImportState, household_import, import_rejection
-from services.registry.imports.parse_rows import REJECTION_COLUMNS, STAGING_COLUMNS, Block
+from services.registry.imports.parse_columns import STAGED_COLUMNS, Staged
+from services.registry.imports.parse_rows import REJECTION_COLUMNS
 from services.registry.imports.rules import MAX_MEMBERS
-from shared.db import copy_records
+from shared.db import copy_records, driver_connection
 
 PURGE_ROWS: Final = 50_000
 
@@ -35,10 +37,12 @@ class Check:
 # --- receiving -----------------------------------------------------------------------------------------------------
 
 
-async def stage(session: AsyncSession, block: Block) -> None:
+async def stage(session: AsyncSession, block: Staged) -> None:
     """COPY parsed lines and their rejections into staging."""
     if block.rows:
-        await copy_records(session, "import_row", STAGING_COLUMNS, block.rows)
+        driver = await driver_connection(session)
+        columns = list(STAGED_COLUMNS)
+        await driver.copy_to_table("import_row", columns=columns, source=io.BytesIO(block.body), format="binary")
     if block.rejections:
         # One cell may break a rule twice: it is reported once.
         await copy_records(session, "import_rejection", REJECTION_COLUMNS, dict.fromkeys(block.rejections))
@@ -90,17 +94,13 @@ async def abandoned_batches(session: AsyncSession, before: datetime) -> list[UUI
 
 # --- checking ------------------------------------------------------------------------------------------------------
 
-CHECKS: Final = (
-    checks.RESOLVE_PLACES,
-    checks.PLACE_CHECK,
-    checks.JOIN_APART,
-    checks.GROUP_HOUSEHOLDS,
-    *checks.FILE_CHECKS,
-    *checks.REGISTER_CHECKS,
-    checks.NEIGHBOUR_CHECK,
-    checks.MARK_REFUSED,
-)
+PLACE_CHECKS: Final = (checks.RESOLVE_PLACES, checks.RESOLVE_PARTS, checks.PLACE_CHECK, checks.JOIN_APART)
+"""Where each line belongs: before the lines are grouped."""
+HOUSEHOLD_CHECKS: Final = (*checks.FILE_CHECKS, *checks.REGISTER_CHECKS, checks.NEIGHBOUR_CHECK, checks.MARK_REFUSED)
+"""What is wrong with the households: after it."""
+CHECKS: Final = (*PLACE_CHECKS, checks.GROUP_HOUSEHOLDS, *HOUSEHOLD_CHECKS)
 """Statements in order; each may be run in a transaction of its own, and again."""
+HOLD_NEWCOMERS: Final = exact.HOLD_NEWCOMERS
 FORESEE: Final = checks.FORESEE
 GROUP_HOUSEHOLDS: Final = checks.GROUP_HOUSEHOLDS
 RECHECKS: Final = (*checks.REGISTER_CHECKS, checks.MARK_REFUSED)
@@ -128,6 +128,14 @@ async def run_check(session: AsyncSession, statement: str, check: Check, first: 
         "last": last,
     }
     await _execute(session, statement, values)
+
+
+async def last_seq(session: AsyncSession, batch_id: UUID) -> int:
+    """The number of the last household of a file."""
+    return int(await session.scalar(_LAST_SEQ, {"batch": batch_id}) or 0)
+
+
+_LAST_SEQ: Final = text("SELECT max(seq) FROM import_row WHERE batch_id = :batch")
 
 
 async def analyze(session: AsyncSession) -> None:
@@ -204,10 +212,8 @@ async def load_households(
     loaded = await _begin(session, check, Loaded([identifier for identifier, _ in minted], updated), now, by)
     chunk["change_id"] = loaded.registration or loaded.life_change
     await _execute(session, loading.SET_OUTCOMES, chunk | _columns(outcomes))
-    steps: list[str] = [loading.MATCH_MEMBERS] if updated else []
-    if new or updated:
-        steps += [*loading.REGISTER_STEPS, *(loading.UPDATE_STEPS if updated else ()), *loading.COMMON_STEPS]
-    for statement in steps:
+    steps = (loading.MATCH_MEMBERS, *loading.UPDATE_STEPS) if updated else ()
+    for statement in (*steps, loading.REGISTER) if new or updated else ():
         await _execute(session, statement, chunk)
     return loaded
 

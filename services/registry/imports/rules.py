@@ -31,12 +31,31 @@ COLUMNS: Final = (
 )
 """Columns of the file: one line per person, the household's own cells repeated on each of its lines."""
 
+WASHINGTON_GROUP: Final = {
+    f"wg_{question}": question
+    for question in ("seeing", "hearing", "walking", "remembering", "self_care", "communicating")
+}
+"""Columns of the Washington Group's six questions -> the question."""
+DEGREES: Final = frozenset("1234")
+NUMBER_COLUMNS: Final = ("birth_certificate", "social_security", "disability_card")
+"""Identity documents beside the national identity number."""
+OPTIONAL_COLUMNS: Final = (
+    *("household_kind", "poverty_score", "poverty_source", "poverty_cause", "card_issuer"),
+    *("expected_delivery_on", "disability_card_valid_until", *WASHINGTON_GROUP),
+    *("education_level", "school_code", "employment", "insured", "civil_servant"),
+    *("national_id_issuer", "national_id_valid_from", "national_id_valid_until"),
+    *("birth_certificate", "birth_certificate_issuer", "birth_certificate_valid_from", "birth_certificate_valid_until"),
+    *("social_security", "social_security_issuer", "social_security_valid_from", "social_security_valid_until"),
+    *("disability_card", "disability_card_issuer", "disability_card_valid_from"),
+)
+"""Columns that a file may have besides: see `optional_cells`."""
+
 RELATIONSHIPS: Final = frozenset({"head", "spouse", "child", "parent", "sibling", "grandchild", "other"})
 DISABILITIES: Final = frozenset({"none", "mild", "medium", "severe"})
 
 MESSAGES: Final = {
     # Read from the line itself.
-    "column_count": f"The line must have {len(COLUMNS)} cells, as the header has.",
+    "column_count": "The line must have as many cells as the header.",
     "invalid_json": "The line must be one JSON object whose names are the columns.",
     "unknown_name": "The object has a name that is no column.",
     "repeated_name": "The object has the same name twice.",
@@ -67,6 +86,23 @@ MESSAGES: Final = {
     "member_elsewhere": "This person is a member of another household: record a move, or compare the two.",
     "household_dissolved": "The household was merged into another or is no longer: send its present number.",
     "pregnant_male": "A male person cannot be recorded as pregnant.",
+    # Optional columns.
+    "invalid_kind": "Use family, individual or institution.",
+    "invalid_score": "A score has up to four digits and up to four decimals.",
+    "invalid_code": "A code has small letters, digits and '_', and begins with a letter.",
+    "invalid_issuer": "An issuer's name begins with a letter and has at most 100 characters.",
+    "invalid_education_level": "Use none, pre_school, primary, lower_secondary, upper_secondary or higher.",
+    "invalid_employment": "Use none, part_time or full_time.",
+    "invalid_degree": "Use 1 (no difficulty), 2 (some), 3 (a lot) or 4 (cannot do it at all).",
+    "invalid_number": "A number has 4 to 32 letters, digits, '/', '.' or '-'.",
+    "number_missing": "This cell says something about a number that the line does not have.",
+    "not_pregnant": "An expected date of delivery is for a pregnancy: say so in `pregnant`.",
+    "ends_before_start": "The last day is before the first.",
+    "duplicate_number": "Another line of the file has the same number.",
+    "registered_number": "The number is registered for another person.",
+    # Employers' files.
+    "invalid_consent_means": "Use signed, thumbprint or electronic, or leave it empty where her consent is on record.",
+    "consent_missing": "She has not consented to being linked with her employer: record it, or say how she did.",
     # Of a change to one household.
     "date_in_future": "The day must not be later than today.",
     "at_risk_with_card": "A household with a card is not also recorded as at risk without one.",
@@ -84,6 +120,8 @@ MESSAGES: Final = {
     "registered_national_id": "The number is registered for another person.",
     "duplicate_card_number": "Another household of the file has the same card number.",
     "registered_card_number": "The card is registered for another household.",
+    "known_elsewhere": "Somebody of this name and birth date, or telephone, lives elsewhere: look her up. If it is "
+    "she, record a move; if not, send the line again with `newcomers=register`.",
     "neighbouring_line": "A bad line beside this household may be one of its members: correct that line first.",
 }
 """Rejection code -> message."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -24,6 +25,7 @@ class ImportView(BaseModel):
     job_id: UUID
     state: ImportState
     dry_run: bool
+    newcomers: Literal["register", "hold"] = Field(description="What was done with people who may be known elsewhere.")
     submitted_by: str
     sha256: str
     bytes: int

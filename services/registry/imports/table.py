@@ -1,4 +1,7 @@
-"""Rows as every reader hands them on: cells in the order of COLUMNS, or why a row has none. Pure."""
+"""Rows as every reader hands them on: cells in the order of COLUMNS, then of optional columns, or why a row has none.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from services.registry.imports.errors import WrongHeader
-from services.registry.imports.rules import COLUMNS
+from services.registry.imports.rules import COLUMNS, OPTIONAL_COLUMNS
 
+EVERY_COLUMN: Final = (*COLUMNS, *OPTIONAL_COLUMNS)
 _WHOLE: Final = 1 << 53
 """Above, a spreadsheet's number is no longer exact."""
 
@@ -28,29 +32,44 @@ Row: TypeAlias = list[str] | Unreadable | None
 
 @dataclass(frozen=True)
 class Table:
-    """Neighbouring rows of a file. `read` cuts them into cells: it is called in a thread.
+    """Neighbouring rows of a file, to be cut into cells in a thread.
 
     Attributes:
         first_line: the number of the first row, counted from 1 as the reader of the file would.
+        read: the rows.
+        columns: the same as Arrow columns of text, in the same order, where every row has its cells; None (or an
+            answer of None): only `read` can tell.
+        optional: the optional columns whose cells follow those of COLUMNS.
     """
 
     first_line: int
     read: Callable[[], Sequence[Row]]
+    columns: Callable[[], Sequence[Any] | None] | None = None
+    optional: tuple[str, ...] = ()
 
 
-def column_order(names: Iterable[str]) -> list[int]:
-    """Where each of COLUMNS stands among these names.
+@dataclass(frozen=True)
+class Layout:
+    """Where the columns stand in a file: `order` of COLUMNS, then of the `optional` ones that it has."""
+
+    order: tuple[int, ...]
+    optional: tuple[str, ...] = ()
+
+
+def layout_of(names: Iterable[str]) -> Layout:
+    """Where each column stands among these names.
 
     Raises:
         WrongHeader: naming the columns that are missing, unknown or repeated.
     """
     given = [name.strip().lower() for name in names]
     missing = [name for name in COLUMNS if name not in given]
-    unknown = sum(name not in COLUMNS for name in given)
-    repeated = sorted({name for name in given if given.count(name) > 1 and name in COLUMNS})
+    unknown = sum(name not in EVERY_COLUMN for name in given)
+    repeated = sorted({name for name in given if given.count(name) > 1 and name in EVERY_COLUMN})
     if missing or unknown or repeated:
         raise WrongHeader(missing, unknown, repeated)
-    return [given.index(name) for name in COLUMNS]
+    optional = tuple(name for name in OPTIONAL_COLUMNS if name in given)
+    return Layout(tuple(given.index(name) for name in (*COLUMNS, *optional)), optional)
 
 
 def cell_text(value: Any) -> str | None:
@@ -78,7 +97,7 @@ def cell_text(value: Any) -> str | None:
 
 
 def row_of(values: Sequence[Any]) -> Row:
-    """Typed cells in the order of COLUMNS as a row."""
+    """Typed cells as a row."""
     cells = [cell_text(value) for value in values]
     if None in cells:
         return Unreadable("invalid_cell")

@@ -1,7 +1,8 @@
-"""The job that applies a staged feed: whose the numbers are is asked once a chunk; each event then stands by itself.
+"""The job that applies a staged feed: whose the numbers are is asked once a chunk, and most of it is applied as a set.
 
 Most lines of a national feed are about people who are not registered: they are settled without a query of their own.
-An event that matches goes through `record_life_event` in a savepoint, so that one that is refused leaves nothing.
+Deaths that stand by themselves are a few statements together (`apply_deaths`). Any other event goes through
+`record_life_event` in a savepoint, so that one that is refused leaves nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.life_events import feed_repository
+from services.registry.life_events.apply_deaths import apply_deaths
 from services.registry.life_events.receive_feed import FEED_JOB
 from services.registry.life_events.record_life_event import record_life_event
 from services.registry.life_events.schemas import Birth, Death, Event, FeedDocument, FeedEvent, Marriage
@@ -23,7 +25,7 @@ from shared.auth import Principal
 from shared.errors import Problem
 from shared.jobs import JobFailed, JobKind, JobRun
 
-CHUNK: Final = 200
+CHUNK: Final = 1_000
 Outcome = tuple[str, str, str, str, UUID | None]
 
 
@@ -54,14 +56,42 @@ async def _apply(session: AsyncSession, run: JobRun, batch: Row[Any], lines: Seq
     owners = await feed_repository.owners(session, sorted(wanted))
     principal = Principal(batch.received_by, frozenset({"integration"}), tuple(batch.areas))
     outcomes: list[Outcome] = []
+    named = {feed_id: _people(sealer, told, owners) for feed_id, told in events}
+    alone = await _apply_set(session, run, principal, batch, events, named)
     for feed_id, told in events:
-        people = {name: owners.get(_key(sealer, document)) for name, document in _named(told).items()}
+        if feed_id in alone:
+            outcomes.append((feed_id, "applied", "", "", alone[feed_id]))
+            continue
+        people = named[feed_id]
         unknown = next((name for name, person_id in people.items() if person_id is None), None)
         if unknown is not None:
             outcomes.append((feed_id, "refused", "unknown_person", unknown, None))
             continue
         outcomes.append(await _record(session, run, principal, (batch.feed, feed_id), _event(told, people)))
     return outcomes
+
+
+def _people(sealer: Sealer, told: FeedEvent, owners: Mapping[tuple[str, bytes], UUID]) -> dict[str, UUID | None]:
+    return {name: owners.get(_key(sealer, document)) for name, document in _named(told).items()}
+
+
+async def _apply_set(
+    session: AsyncSession,
+    run: JobRun,
+    principal: Principal,
+    batch: Row[Any],
+    events: Sequence[tuple[str, FeedEvent]],
+    named: Mapping[str, Mapping[str, UUID | None]],
+) -> dict[str, UUID]:
+    """Deaths that no other line at hand has to do with, as a set."""
+    everybody = [person for people in named.values() for person in people.values() if person is not None]
+    deaths = {}
+    for feed_id, told in events:
+        if told.kind == "death" and named[feed_id]["person"] is not None:
+            event = _event(told, named[feed_id])
+            assert isinstance(event, Death)
+            deaths[feed_id] = event
+    return await apply_deaths(session, run.context, principal, batch, deaths, everybody)
 
 
 async def _record(

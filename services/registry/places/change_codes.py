@@ -1,7 +1,8 @@
 """Places are split, merged or renamed: the old codes close and go on resolving; households follow set-wise.
 
 Where one place took the old one's place, its households move there by a job, a chunk a transaction. Where it was split,
-nobody can know which part a household lives in: it stays under the closed code until an officer says (PATCH).
+they move as the change says (`placements`); of a household that it does not name, nobody can know in which part it
+lives: it stays under the closed code, and listed, until an officer says (PATCH).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from shared.jobs import JobKind, JobRun, enqueue
 from shared.service import Context
 
 FOLLOW_CODES_JOB: Final = "follow_codes"
+VILLAGE: Final = 8
+"""Digits of a village's code."""
 
 
 async def change_codes(session: AsyncSession, context: Context, principal: Principal, change: CodeChange) -> UUID:
@@ -45,8 +48,15 @@ async def change_codes(session: AsyncSession, context: Context, principal: Princ
         principal.subject,
         context.clock.now(),
     )
+    await code_repository.record_placements(
+        session,
+        change.old_codes[0],
+        [(ref, placement.new_code) for placement in change.placements for ref in placement.household_refs],
+        next((placement.new_code for placement in change.placements if placement.all_others), None),
+    )
     await code_repository.close_places(session, change.old_codes, change.effective_on)
-    detail = {"kind": change.kind, "old_codes": change.old_codes, "new_codes": change.new_codes}
+    detail: dict[str, Any] = {"kind": change.kind, "old_codes": change.old_codes, "new_codes": change.new_codes}
+    detail |= {"placed": sum(len(placement.household_refs) for placement in change.placements)}
     await audit.record(session, principal, "place.change_codes", "place", change.old_codes[0], detail)
     payload = {"by": principal.subject, "kind": change.kind}
     return await enqueue(session, FOLLOW_CODES_JOB, payload, key=",".join(sorted(change.old_codes)))
@@ -67,6 +77,7 @@ async def _problems(session: AsyncSession, context: Context, change: CodeChange)
         problems.append(FieldError("new_codes", "wrong_codes", "All codes are of one level, and old ones are not new."))
     if change.effective_on > context.settings.today(context.clock):
         problems.append(FieldError("effective_on", "date_in_future", "Record it on the day when it begins."))
+    problems += _placement_problems(change)
     created = {place.code for place in change.new_places}
     for index, code in enumerate(new):
         found = await repository.find_place(session, code)
@@ -79,8 +90,27 @@ async def _problems(session: AsyncSession, context: Context, change: CodeChange)
     return problems
 
 
+def _placement_problems(change: CodeChange) -> list[FieldError]:
+    placements = change.placements
+    problems = []
+    if placements and (change.kind != "split" or len(change.old_codes[0]) != VILLAGE):
+        message = "Only the households of a split village are placed: others follow by themselves."
+        problems.append(FieldError("placements", "not_a_split_village", message))
+    if sum(placement.all_others for placement in placements) > 1:
+        problems.append(FieldError("placements", "all_others_twice", "One part takes all others, or none does."))
+    seen: set[str] = set()
+    for index, placement in enumerate(placements):
+        if placement.new_code not in change.new_codes:
+            problems.append(FieldError(f"placements[{index}].new_code", "wrong_codes", "Use one of new_codes."))
+        if seen & set(placement.household_refs) or len(set(placement.household_refs)) < len(placement.household_refs):
+            message = "A household is placed once."
+            problems.append(FieldError(f"placements[{index}].household_refs", "placed_twice", message))
+        seen |= set(placement.household_refs)
+    return problems
+
+
 async def follow_codes(run: JobRun) -> Mapping[str, Any]:
-    """Move the households of closed villages to the one village that took their place, and publish them."""
+    """Move the households of closed villages to the village that is known to be theirs now, and publish them."""
     done = 0
     size = run.context.settings.import_chunk_households
     while True:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 _CREATE: Final = text("""
@@ -50,13 +50,30 @@ _MOVE: Final = text("""
       FROM household h
       JOIN place p ON p.code = h.village_code AND p.closed_on <= :today
       JOIN LATERAL (
-        SELECT min(c.new_code) AS new_code FROM place_code_change c WHERE c.old_code = h.village_code
-        HAVING count(*) = 1) AS one ON true
+        SELECT coalesce(
+          (SELECT l.new_code FROM place_placement l
+            WHERE l.old_code = h.village_code AND l.household_ref IN (h.household_ref, '')
+            ORDER BY l.household_ref = '' LIMIT 1),
+          (SELECT min(c.new_code) FROM place_code_change c WHERE c.old_code = h.village_code HAVING count(*) = 1)
+        ) AS new_code) AS one ON one.new_code IS NOT NULL
       LEFT JOIN LATERAL (
         SELECT c.location_class FROM place_class c WHERE c.place_code = one.new_code AND c.valid_from <= :today
         ORDER BY c.valid_from DESC LIMIT 1) AS k ON true
       ORDER BY h.id LIMIT :households FOR UPDATE OF h) AS due
     WHERE g.id = due.id RETURNING g.id""")
+_PLACE: Final = text("""
+    INSERT INTO place_placement (old_code, household_ref, new_code)
+    SELECT :old_code, ref, new_code FROM unnest(CAST(:refs AS text[]), CAST(:codes AS text[])) AS given (ref, new_code)
+    ON CONFLICT (old_code, household_ref) DO UPDATE SET new_code = excluded.new_code""")
+_LIST_UNPLACED: Final = text("""
+    SELECT h.id, h.reference, h.household_ref, h.village_code,
+      (SELECT coalesce(array_agg(c.new_code ORDER BY c.new_code), '{}') FROM place_code_change c
+        WHERE c.old_code = h.village_code) AS became
+    FROM place p JOIN household h ON h.village_code = p.code
+    WHERE p.closed_on IS NOT NULL AND p.level = 'village' AND h.dissolved_on IS NULL
+      AND EXISTS (SELECT FROM unnest(CAST(:areas AS text[])) area WHERE area = '*' OR starts_with(h.village_code, area))
+      AND (CAST(:after AS uuid) IS NULL OR h.id > :after)
+    ORDER BY h.id LIMIT :limit""")
 _UNPLACED: Final = text("""
     SELECT count(*) FROM household h JOIN place p ON p.code = h.village_code
     WHERE p.closed_on IS NOT NULL AND h.dissolved_on IS NULL""")
@@ -77,13 +94,30 @@ async def record_changes(
     await session.execute(_CLASSES, codes)
 
 
+async def record_placements(
+    session: AsyncSession, old_code: str, placed: Sequence[tuple[str, str]], others: str | None
+) -> None:
+    """Record in which part of a split village these households live, and in which all others do, if that is known."""
+    rows = [*placed, *([("", others)] if others is not None else ())]
+    if rows:
+        refs, codes = zip(*rows, strict=True)
+        await session.execute(_PLACE, {"old_code": old_code, "refs": list(refs), "codes": list(codes)})
+
+
+async def list_unplaced(
+    session: AsyncSession, areas: Sequence[str], after: UUID | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Households of these areas that stand under a closed code, in order of their id."""
+    return (await session.execute(_LIST_UNPLACED, {"areas": list(areas), "after": after, "limit": limit})).all()
+
+
 async def close_places(session: AsyncSession, codes: Sequence[str], effective_on: date) -> None:
     """Close these places."""
     await session.execute(_CLOSE, {"codes": list(codes), "effective_on": effective_on})
 
 
 async def move_households(session: AsyncSession, today: date, now: datetime, households: int) -> list[UUID]:
-    """Move up to so many households out of closed villages that one village took the place of."""
+    """Move up to so many households out of closed villages, where it is known which village is theirs now."""
     return list(await session.scalars(_MOVE, {"today": today, "now": now, "households": households}))
 
 

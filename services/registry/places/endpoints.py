@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Query
 
-from services.registry.permissions import PlaceLoad, PlaceRead
-from services.registry.places import repository
+from services.registry.permissions import HouseholdWrite, PlaceLoad, PlaceRead
+from services.registry.places import code_repository, repository
 from services.registry.places.change_codes import change_codes
 from services.registry.places.change_location_class import change_location_class
 from services.registry.places.errors import (
@@ -29,6 +30,7 @@ from services.registry.places.schemas import (
     PlaceDetail,
     PlaceSummary,
     PlaceView,
+    UnplacedHousehold,
 )
 from shared import audit
 from shared.errors import OutsideArea, responses
@@ -80,6 +82,18 @@ async def summarise(session: SessionDep, context: ContextDep, _principal: PlaceR
     levels = await repository.count_by_level(session)
     classes = await repository.count_by_class(session, context.settings.today(context.clock))
     return PlaceSummary(villages_by_class=classes, **{level.value: levels.get(level, 0) for level in Level})
+
+
+@router.get("/places/unplaced-households")
+async def list_unplaced(session: SessionDep, principal: HouseholdWrite, paging: Paging) -> Page[UnplacedHousehold]:
+    """Households of your area whose village was split: say where each lives now (PATCH), one page after the other."""
+    after = paging.after()
+    last = UUID(str(after["id"])) if after else None
+    rows = await code_repository.list_unplaced(session, principal.areas, last, paging.fetch)
+    kept, cursor = paging.cut(rows, key=lambda row: {"id": str(row.id)})
+    return Page[UnplacedHousehold](
+        items=[UnplacedHousehold.model_validate(row._asdict()) for row in kept], next_cursor=cursor
+    )
 
 
 @router.get("/places/{code}", responses=responses(PlaceNotFound, PlaceWasSplit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -79,6 +79,28 @@ class NewPlaceName(BaseModel):
     name_en: str = Field(min_length=1, max_length=200)
 
 
+class Placement(BaseModel):
+    """Which households of a split village live in one of its parts now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    new_code: PlaceCode
+    household_refs: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,31}$")]] = Field(
+        default=[], max_length=20_000, description="The commune's numbers of the households."
+    )
+    all_others: bool = Field(default=False, description="Everybody whom no other placement names; once.")
+
+
+class UnplacedHousehold(BaseModel):
+    """A household under a closed code: an officer says where it lives now (PATCH)."""
+
+    id: UUID
+    reference: str
+    household_ref: str
+    village_code: str
+    became: list[str] = Field(description="Codes of today that may be its village.")
+
+
 class CodeChange(BaseModel):
     """Codes that change from a day on. Places named in `new_places` are created; the others exist."""
 
@@ -88,4 +110,9 @@ class CodeChange(BaseModel):
     old_codes: list[PlaceCode] = Field(min_length=1, max_length=50)
     new_codes: list[PlaceCode] = Field(min_length=1, max_length=50)
     new_places: list[NewPlaceName] = Field(default=[], max_length=50)
+    placements: list[Placement] = Field(
+        default=[],
+        max_length=50,
+        description="Of a split village: where its households live now. They move by themselves; others stay listed.",
+    )
     effective_on: date

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from rapidfuzz import fuzz
@@ -19,6 +20,8 @@ from shared.auth import Principal, ensure_area
 
 SCAN: Final = 1_500
 """Index entries read for one key in one area: a wider question is answered with its first candidates and `more`."""
+DISTRICT: Final = 4
+"""Digits of a district's code: the area of less than so many is wide."""
 LEAST: Final = 0.45
 """Names less alike than this are not shown."""
 
@@ -80,13 +83,26 @@ async def _by_name(session: AsyncSession, principal: Principal, request: SearchR
         raise NotAName("Write the name in Khmer or in Latin letters.")
     sounds = sorted({sound(word) for word in words})
     ranges = _ranges(principal, request.place or "")
-    keys = [whole_key(sounds), *sounds] if len(words) > 1 else sounds
-    candidates = await repository.candidates(session, keys, ranges, SCAN)
+    candidates = await _candidates(session, sounds, ranges)
     where = {"areas": list(principal.areas), "place": request.place or ""}
     rows = await repository.people(session, [row.person_id for row in candidates], **where)
     scored = [(_likeness(words, row), row) for row in rows]
     best = [item for item in scored if item[0] >= LEAST]
     return sorted(best, key=lambda item: (-item[0], str(item[1].person_id)))
+
+
+async def _candidates(
+    session: AsyncSession, sounds: list[str], ranges: Sequence[tuple[str, str]]
+) -> Sequence[Row[Any]]:
+    """Whose names to look at: in a wide area, of a name that many have, those of the whole name alone."""
+    if len(sounds) == 1:
+        return await repository.candidates(session, sounds, ranges, SCAN)
+    whole = whole_key(sounds)
+    if any(len(first) < DISTRICT for first, _ in ranges):
+        alike = await repository.candidates(session, [whole], ranges, repository.MAX_CANDIDATES)
+        if len(alike) == repository.MAX_CANDIDATES:
+            return alike
+    return await repository.candidates(session, [whole, *sounds], ranges, SCAN)
 
 
 def _ranges(principal: Principal, place: str) -> list[tuple[str, str]]:
@@ -108,12 +124,19 @@ def _likeness(words: Sequence[str], row: Row[Any]) -> float:
     asked, asked_sounds = " ".join(words), " ".join(sound(word) for word in words)
     best = 0.0
     for name in (row.name_km, row.name_en):
-        theirs = tokens(name)
+        theirs, their_sounds = _spoken(name)
         if theirs:
-            letters = fuzz.token_sort_ratio(asked, " ".join(theirs))
-            sounds = fuzz.token_set_ratio(asked_sounds, " ".join(sound(word) for word in theirs))
+            letters = fuzz.token_sort_ratio(asked, theirs)
+            sounds = fuzz.token_set_ratio(asked_sounds, their_sounds)
             best = max(best, letters / 100, 0.9 * sounds / 100 + 0.1 * letters / 100)
     return round(best, 3)
+
+
+@lru_cache(maxsize=65_536)
+def _spoken(name: str) -> tuple[str, str]:
+    """The words of a name, and what they sound like: a country has far fewer names than people."""
+    words = tokens(name)
+    return " ".join(words), " ".join(sound(word) for word in words)
 
 
 def _found(row: Row[Any], score: float) -> PersonFound:

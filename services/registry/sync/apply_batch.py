@@ -1,8 +1,9 @@
 """Apply a tablet's operations, each exactly once, whatever their order and however often they are sent.
 
-An operation that builds on another of the same batch is applied after it. Each stands in a savepoint of its own: a bad
-one leaves nothing behind and stops nobody else's. All that were applied commit together with the answer; a batch whose
-answer was lost is sent again, and answered `already_applied`.
+An operation that builds on another of the same batch is applied after it. One whose version is not the present one is
+applied to the present one where nobody has changed what it rests on (`three_way`), and else answered as a conflict.
+Each stands in a savepoint of its own: a bad one leaves nothing behind and stops nobody else's. All that were applied
+commit together with the answer; a batch whose answer was lost is sent again, and answered `already_applied`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.history.model import ChangeKind, ChangeSource, Origin
-from services.registry.households.apply_change import apply_change
+from services.registry.households.apply_change import apply_change, load_state
+from services.registry.households.change_repository import lock_households
 from services.registry.households.open_household import open_household
 from services.registry.households.read_household import read_household
 from services.registry.sync import repository
 from services.registry.sync.schemas import Operation, OperationError, OperationResult
+from services.registry.sync.three_way import clashes
 from shared import audit
 from shared.auth import Principal
 from shared.errors import PreconditionFailed, Problem
@@ -113,17 +116,56 @@ async def _once(batch: Batch, operation: Operation, told: bytes, known: dict[UUI
         async with batch.session.begin_nested():
             result = await _apply(batch, operation, told, known)
     except PreconditionFailed:
-        return await _conflict(batch, operation, known)
+        merged = await _beside(batch, operation, told, known)
+        if merged is None:
+            return await _conflict(batch, operation, known)
+        if merged.status != "applied":
+            return merged
+        result = merged
     except Problem as problem:
-        errors = [OperationError(field=item.field, code=item.code, message=item.message) for item in problem.errors]
-        return OperationResult(
-            op_id=operation.op_id, status="refused", code=problem.code, detail=problem.detail, errors=errors
-        )
+        return _refused(operation, problem)
     known |= await repository.applied(batch.session, [operation.op_id])
     return result
 
 
-async def _apply(batch: Batch, operation: Operation, told: bytes, known: Mapping[UUID, Row[Any]]) -> OperationResult:
+async def _beside(
+    batch: Batch, operation: Operation, told: bytes, known: Mapping[UUID, Row[Any]]
+) -> OperationResult | None:
+    """Apply it to the household as it is now, where nobody has changed what it rests on; None: somebody has."""
+    ids = await repository.known_as(batch.session, [operation.household_id])
+    household_id = ids.get(operation.household_id, operation.household_id)
+    base = _base(operation, known)
+    assert base is not None  # a conflict is with a version
+    await lock_households(batch.session, [household_id])
+    state, version = await load_state(batch.session, household_id)
+    if not batch.principal.covers(state.facts["village_code"]):
+        return None
+    since = await repository.touched_since(batch.session, household_id, base, version)
+    if since is None or clashes(household_id, operation.changes, since):
+        return None
+    try:
+        async with batch.session.begin_nested():
+            result = await _apply(batch, operation, told, known, on_version=version)
+    except Problem as problem:
+        return _refused(operation, problem)
+    return result.model_copy(update={"merged": True})
+
+
+def _refused(operation: Operation, problem: Problem) -> OperationResult:
+    errors = [OperationError(field=item.field, code=item.code, message=item.message) for item in problem.errors]
+    return OperationResult(
+        op_id=operation.op_id, status="refused", code=problem.code, detail=problem.detail, errors=errors
+    )
+
+
+async def _apply(
+    batch: Batch,
+    operation: Operation,
+    told: bytes,
+    known: Mapping[UUID, Row[Any]],
+    on_version: int | None = None,
+) -> OperationResult:
+    """Apply it; to `on_version` where that was found to bear it, else to the version it says it builds on."""
     now = batch.context.clock.now()
     today = batch.context.settings.today(batch.context.clock)
     kind = ChangeKind.REGISTRATION if operation.register_at else ChangeKind(operation.kind)
@@ -138,7 +180,7 @@ async def _apply(batch: Batch, operation: Operation, told: bytes, known: Mapping
         household_id,
         [(f"changes[{index}]", change) for index, change in enumerate(operation.changes)],
         origin,
-        base_version=_base(operation, known),
+        base_version=_base(operation, known) if on_version is None else on_version,
         principal=batch.principal,
     )
     await repository.add_operation(

@@ -1,8 +1,8 @@
-"""The place in the stream of changes: a transaction and a household. Pure.
+"""The place in the stream of changes: a transaction that wrote households, and a household. Pure.
 
-Changes are ordered by the transaction that wrote them, not by time or number: a reader is given only what was written
-by transactions before the oldest one still at work. A transaction that began earlier and commits later is therefore
-never passed over (ADR 19).
+Changes are ordered by the place that the transaction took at its first write of a household, and a reader is given only
+what was written up to the last place before which every such transaction has ended. One that took its place earlier and
+commits later is therefore never passed over (ADR 19).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import orjson
 
 from services.registry.sync.errors import BadCursor
 
-_MAX_XID: Final = (1 << 64) - 1
+_MAX_PLACE: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,7 +42,7 @@ class Cursor:
             return START
         try:
             written_in, household_id = orjson.loads(base64.urlsafe_b64decode(text.encode()))
-            if type(written_in) is not int or not 0 <= written_in <= _MAX_XID:
+            if type(written_in) is not int or not 0 <= written_in <= _MAX_PLACE:
                 raise BadCursor("Send the next_cursor of the answer before, or none to begin anew.")
             return cls(written_in, UUID(household_id))
         except (binascii.Error, ValueError, TypeError, AttributeError):

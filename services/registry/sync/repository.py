@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.sync.cursor import Cursor
+from services.registry.sync.three_way import Touch
 from shared.auth import Principal
 
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('sync:' || :device))")
@@ -45,22 +46,55 @@ async def known_as(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, UUI
     return {row.client_id: row.household_id for row in rows}
 
 
+_SINCE: Final = text("""
+    WITH since AS (
+      SELECT v.change_id FROM household_version v WHERE v.household_id = :household AND v.version > :version
+    ), own AS (
+      SELECT m.id, m.person_id, m.change_id FROM every_membership m WHERE m.household_id = :household
+    )
+    SELECT f.subject_type, coalesce(o.person_id, f.subject_id) AS subject_id, f.field
+    FROM fact_change f JOIN since USING (change_id) LEFT JOIN own o ON o.id = f.subject_id
+    WHERE f.subject_id = :household OR f.subject_id IN (SELECT id FROM own UNION SELECT person_id FROM own)
+    UNION
+    SELECT 'membership', o.person_id, 'joined' FROM own o JOIN since USING (change_id)
+    UNION
+    SELECT 'number', i.owner_id, i.type FROM identifier i
+    WHERE i.owner_id IN (SELECT CAST(:household AS uuid) UNION SELECT person_id FROM own)
+      AND (i.change_id IN (SELECT change_id FROM since) OR i.withdrawn_at >= (
+        SELECT min(c.recorded_at) FROM register_change c WHERE c.id IN (SELECT change_id FROM since)))""")
+_COUNT_SINCE: Final = text("""
+    SELECT count(*) FROM household_version WHERE household_id = :household AND version > :version""")
+
+
+async def touched_since(session: AsyncSession, household_id: UUID, version: int, now: int) -> set[Touch] | None:
+    """What was changed about a household after a version; None where that is not on record for each version until now.
+
+    The household is to be locked by the caller.
+    """
+    values = {"household": household_id, "version": version}
+    if int(await session.scalar(_COUNT_SINCE, values) or 0) != now - version:
+        return None
+    rows = await session.execute(_SINCE, values)
+    return {(row.subject_type, row.subject_id, row.field) for row in rows}
+
+
 async def call(session: AsyncSession, client_id: UUID, household_id: UUID, subject: str) -> None:
     """Remember what a tablet calls a household."""
     await session.execute(_CALL, {"client_id": client_id, "household_id": household_id, "subject": subject})
 
 
+_SETTLED: Final = text("SELECT settled_sync_place()")
 _CHANGES: Final = text("""
     WITH area AS (SELECT prefix FROM unnest(CAST(:areas AS text[])) AS prefix)
-    SELECT id, written_in::text AS written_in, here FROM (
+    SELECT id, written_in, here FROM (
       SELECT g.id, g.written_in, true AS here FROM household g
-      WHERE (g.written_in, g.id) > (CAST(CAST(:written_in AS text) AS xid8), :household_id)
-        AND g.written_in < pg_snapshot_xmin(pg_current_snapshot())
+      WHERE (g.written_in, g.id) > (CAST(:written_in AS bigint), :household_id)
+        AND g.written_in <= :settled
         AND EXISTS (SELECT FROM area WHERE prefix = '*' OR starts_with(g.village_code, prefix))
       UNION
       SELECT d.household_id, d.written_in, false FROM sync_departure d JOIN household g ON g.id = d.household_id
-      WHERE (d.written_in, d.household_id) > (CAST(CAST(:written_in AS text) AS xid8), :household_id)
-        AND d.written_in < pg_snapshot_xmin(pg_current_snapshot())
+      WHERE (d.written_in, d.household_id) > (CAST(:written_in AS bigint), :household_id)
+        AND d.written_in <= :settled
         AND EXISTS (SELECT FROM area WHERE prefix = '*' OR starts_with(d.village_code, prefix))
         AND NOT EXISTS (SELECT FROM area WHERE prefix = '*' OR starts_with(g.village_code, prefix))) AS changed
     ORDER BY changed.written_in, changed.id LIMIT :limit""")
@@ -79,7 +113,8 @@ _MEMBERS: Final = text("""
 
 async def changed_since(session: AsyncSession, principal: Principal, cursor: Cursor, limit: int) -> Sequence[Row[Any]]:
     """Households of the caller's area (`here`), and those that left it, in the order in which they were written."""
-    values: dict[str, Any] = {"written_in": str(cursor.written_in), "household_id": cursor.household_id}
+    settled = await session.scalar(_SETTLED)  # before the rows are read, by a statement of its own: they are all there
+    values: dict[str, Any] = {"written_in": cursor.written_in, "household_id": cursor.household_id, "settled": settled}
     values |= {"areas": list(principal.areas), "limit": limit}
     return (await session.execute(_CHANGES, values)).all()
 

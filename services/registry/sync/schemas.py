@@ -75,8 +75,8 @@ class OperationError(BaseModel):
 class OperationResult(BaseModel):
     """What became of an operation.
 
-    `conflict`: somebody changed the household since; `current` is what it is now, `yours` what was sent
-    (numbers masked).
+    `conflict`: somebody changed the same facts since; `current` is what the household is now, `yours` what was sent
+    (numbers masked). Where others changed other facts only, it is `applied`, with `merged`.
     `refused`: `code` and `errors` say why; sent again unchanged it is refused again, but for `predecessor_missing`.
     """
 
@@ -84,6 +84,7 @@ class OperationResult(BaseModel):
     status: Literal["applied", "already_applied", "conflict", "refused"]
     household_id: UUID | None = Field(default=None, description="In the register.")
     version: int | None = Field(default=None, description="Of the household, after the operation.")
+    merged: bool = Field(default=False, description="Applied to a newer version than the officer saw.")
     code: str = ""
     detail: str = ""
     errors: list[OperationError] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -106,6 +107,31 @@ def test_twins_of_one_household_are_two_and_one_person_listed_twice_is_one() -> 
     twins = [someone("a", "Sok Dara", household_id="h"), someone("b", "Sok Dany", household_id="h")]
     assert compare(twins, []) == []
     assert len(compare([*twins, someone("c", "Sokh Darra", household_id="h")], [])) == 1
+
+
+def test_who_has_a_parents_name_in_one_household_is_not_the_parent() -> None:
+    parent = someone("a", household_id="h", birth_date=date(1960, 3, 4), number="theirs")
+    child = someone("b", household_id="h", birth_date=date(1999, 8, 9), number="theirs")
+    assert compare([parent, child], []) == []
+    assert [pair.score > 0.5 for pair in compare([parent, replace(child, birth_date=date(1960, 3, 4))], [])] == [True]
+
+
+def test_a_name_that_many_have_says_less_than_one_that_few_have() -> None:
+    far, days = village_place("12010101"), [date(1950, 1, 1) + timedelta(days=n * 40) for n in range(400)]
+    others = [someone(f"o{n}", "Chan Sophea", place=far, birth_date=day) for n, day in enumerate(days)]
+    scores = {}
+    for name in ("Chan Sophea", "Nget Bunthoeun"):
+        fresh = someone("f", name, birth_date=date(1981, 2, 3), place=village_place("05010101"))
+        (pair,) = [
+            pair
+            for pair in compare(
+                [fresh], [someone("k", name, birth_date=date(1981, 2, 4), place=village_place("05010101")), *others]
+            )
+            if pair.right == "k"
+        ]
+        scores[name] = (pair.score, {field: weight for field, _, weight in pair.reasons}["name"])
+    assert scores["Chan Sophea"][0] < scores["Nget Bunthoeun"][0]
+    assert scores["Chan Sophea"][1] < scores["Nget Bunthoeun"][1] - 4  # bits: sixteen times as much
 
 
 def test_nobody_gets_more_candidates_than_the_rules_allow() -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from starlette.requests import ClientDisconnect
 
-from services.registry.imports.endpoints import _body
+from services.registry.imports.endpoints import whole_body
 from services.registry.imports.errors import BodyCutShort
 from services.registry.imports.receive_import import receive_import
 from services.registry.imports.rules import COLUMNS
@@ -89,7 +89,7 @@ async def test_a_client_that_hangs_up_after_half_a_file_leaves_nothing(registry:
     officer = Principal("officer-1", frozenset({"commune_officer"}), ("*",))
     with pytest.raises(BodyCutShort):
         async with context.database.session() as session:
-            await receive_import(session, context, officer, _body(Request(), ""), dry_run=False)  # type: ignore[arg-type]
+            await receive_import(session, context, officer, whole_body(Request(), ""), dry_run=False)  # type: ignore[arg-type]
     assert await nothing_kept(registry)
 
 
@@ -99,7 +99,7 @@ async def test_fewer_bytes_than_announced_are_a_file_cut_short(registry: Registr
             yield b"short"
 
     with pytest.raises(BodyCutShort, match="10 bytes were announced, 5 came"):
-        [chunk async for chunk in _body(Request(), "10")]  # type: ignore[arg-type]
+        [chunk async for chunk in whole_body(Request(), "10")]  # type: ignore[arg-type]
 
 
 async def test_rows_of_an_upload_whose_process_died_are_cleaned_away(registry: Registry) -> None:

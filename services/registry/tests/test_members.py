@@ -230,6 +230,18 @@ CHANGES: st.SearchStrategy[Change] = st.one_of(
 )
 
 
+def test_a_household_whose_last_member_leaves_when_another_comes_goes_on() -> None:
+    """Hypothesis found it: a household was dissolved with somebody in it."""
+    before = family(1)
+    (old,) = before.members
+    newcomer = AddPerson(relationship="head", facts=PersonFacts(name_en="New", sex="male", birth_date="1970-01-01"))
+    edited = edit(before, [("", RemoveMember(person_id=old, cause="left")), ("", newcomer)], rules())
+    assert edited.state.facts["dissolved_on"] is None
+    assert [item.relationship for item in edited.state.members.values()] == ["head"]
+    gone = edit(before, [("", RemoveMember(person_id=old, cause="left"))], rules())
+    assert (gone.state.facts["dissolved_cause"], gone.state.facts["head_person_id"]) == ("split", None)
+
+
 @given(st.integers(1, 6), st.lists(CHANGES, min_size=1, max_size=6))
 def test_whatever_is_changed_a_household_keeps_its_rules_or_nothing_is_written(
     size: int, changes: list[Change]

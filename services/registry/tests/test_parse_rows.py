@@ -160,6 +160,6 @@ def test_no_text_breaks_the_parser_and_every_line_that_is_not_blank_is_a_row(tex
 
 @given(st.lists(st.text(alphabet=st.characters(blacklist_characters=",\n"), max_size=20), min_size=17, max_size=17))
 def test_any_seventeen_cells_are_a_row_and_only_known_codes_are_given(cells: list[str]) -> None:
-    block = parser().parse_cells([[cell.strip() for cell in cells]])
+    block = parser().parse_table([[cell.strip() for cell in cells]], 1)
     assert len(block.rows) == 1
     assert {code for *_, code, _ in block.rejections} <= set(MESSAGES)

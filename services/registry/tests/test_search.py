@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.registry.search import repository
 from services.registry.search.index_people import start_indexing
 from services.registry.search.names import name_keys, sound, tokens
 from services.registry.tests.building import VILLAGES, Registry, file_of, person
@@ -161,3 +162,18 @@ async def test_no_number_or_name_of_a_search_is_kept_or_logged(registry: Registr
     for secret in ("777788889", "Verysecret"):
         assert secret not in kept
         assert secret not in caplog.text
+
+
+async def test_of_a_name_that_many_have_a_wide_search_looks_at_the_whole_name_alone(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alike = [person(f"H{n}", name_en=name, name_km="") for n, name in enumerate(("Sok Dara", "Dara Sokh", "Sok Darra"))]
+    half = [person(f"P{n}", name_en=f"Sok {name}", name_km="") for n, name in enumerate(("Vuthy", "Bopha"))]
+    await registry.send(file_of(*half, *alike))
+    await registry.service.run_jobs()
+
+    everywhere, here = await names(registry, name="Dara Sok"), await names(registry, ("0102",), name="Dara Sok")
+    assert sorted(everywhere[:3]) == sorted(here[:3]) == ["Dara Sokh", "Sok Dara", "Sok Darra"]
+    assert len(everywhere) == len(here) == 5
+    monkeypatch.setattr(repository, "MAX_CANDIDATES", 3)
+    assert sorted(await names(registry, name="Dara Sok")) == ["Dara Sokh", "Sok Dara", "Sok Darra"]

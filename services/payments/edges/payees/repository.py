@@ -2,6 +2,9 @@
 
 A payee's account is one of the ordinary accounts, with the source's programme as its purpose: a source can never touch
 the account that our own programmes pay to.
+
+Payees whose records were merged are one beneficiary with one account in force, the survivor's before the others': the
+one that a payment list pays to (`identities.list_repository`). Undoing the merge gives each its own again.
 """
 
 from __future__ import annotations
@@ -50,14 +53,15 @@ _FIND = text(
     SELECT p.id, p.id_hash, p.status, p.beneficiary_id, p.reference, p.village_code, a.id AS account_id, a.rail,
            a.provider, a.number_hash, a.number_encrypted
     FROM external_payee p
-    LEFT JOIN account a ON a.beneficiary_id = p.beneficiary_id AND a.purpose = :programme AND a.status = 'active'
+    LEFT JOIN account a ON a.id = account_in_force(p.beneficiary_id, :programme)
     WHERE p.source_code = :source AND p.id_hash = ANY(CAST(:hashes AS bytea[]))
     """
 )
 _PUT_ACCOUNTS = text(
     """
     WITH incoming AS MATERIALIZED (
-        SELECT p.beneficiary_id, p.village_code, s.* FROM unnest(CAST(:hashes AS bytea[]), CAST(:rails AS text[]),
+        SELECT p.beneficiary_id, p.village_code, account_in_force(p.beneficiary_id, :programme) AS account_id, s.*
+        FROM unnest(CAST(:hashes AS bytea[]), CAST(:rails AS text[]),
             CAST(:providers AS text[]), CAST(:numbers AS bytea[]), CAST(:number_hashes AS bytea[]),
             CAST(:names AS bytea[]), CAST(:name_hashes AS bytea[]))
             AS s(id_hash, rail, provider, number_encrypted, number_hash, name_encrypted, name_hash)
@@ -68,7 +72,7 @@ _PUT_ACCOUNTS = text(
             version = a.version + 1, changed_by = :actor, confirmed_by = NULL, validation = 'unknown',
             usable_from = CAST(:usable_from AS timestamptz), verified_at = NULL, updated_at = now()
         FROM incoming i
-        WHERE a.beneficiary_id = i.beneficiary_id AND a.purpose = :programme AND a.status = 'active'
+        WHERE a.id = i.account_id
           AND (a.rail, a.provider, a.number_hash) IS DISTINCT FROM (i.rail, i.provider, i.number_hash)
         RETURNING a.*
     ), added AS (
@@ -76,9 +80,7 @@ _PUT_ACCOUNTS = text(
             holder_name_hash, purpose, status, village_code, changed_by)
         SELECT i.beneficiary_id, i.rail, i.provider, i.number_encrypted, i.number_hash, i.name_encrypted, i.name_hash,
                :programme, 'active', i.village_code, :actor
-        FROM incoming i
-        WHERE NOT EXISTS (SELECT FROM account a WHERE a.beneficiary_id = i.beneficiary_id AND a.purpose = :programme
-                          AND a.status = 'active')
+        FROM incoming i WHERE i.account_id IS NULL
         RETURNING *
     )
     INSERT INTO account_history (account_id, version, rail, provider, number_encrypted, number_hash,
@@ -99,11 +101,12 @@ _SET_STATUS = text(
 )
 _CLOSE = text(
     """
-    WITH closed AS (
-        UPDATE account a SET status = 'closed', version = a.version + 1, updated_at = now()
-        FROM external_payee p
+    WITH found AS MATERIALIZED (
+        SELECT account_in_force(p.beneficiary_id, :programme) AS id FROM external_payee p
         WHERE p.source_code = :source AND p.id_hash = ANY(CAST(:hashes AS bytea[]))
-          AND a.beneficiary_id = p.beneficiary_id AND a.purpose = :programme AND a.status = 'active'
+    ), closed AS (
+        UPDATE account a SET status = 'closed', version = a.version + 1, updated_at = now()
+        FROM found f WHERE a.id = f.id
         RETURNING a.*
     )
     INSERT INTO account_history (account_id, version, rail, provider, number_encrypted, number_hash,
@@ -115,7 +118,9 @@ _CLOSE = text(
 _BY_ADDRESS = text(
     """
     SELECT a.number_hash, p.id_hash FROM account a
-    JOIN external_payee p ON p.beneficiary_id = a.beneficiary_id AND p.source_code = :source
+    LEFT JOIN identity_member m ON m.id = a.beneficiary_id
+    JOIN external_payee p ON p.source_code = :source AND p.beneficiary_id IN (
+        SELECT a.beneficiary_id UNION ALL SELECT o.id FROM identity_member o WHERE o.canonical_id = m.canonical_id)
     WHERE a.number_hash = ANY(CAST(:hashes AS bytea[])) AND a.purpose = :programme AND a.status = 'active'
     """
 )

@@ -65,7 +65,11 @@ _DECIDE = text(
 _APPROVED = text(
     """
     SELECT id, id_number_hash FROM cash_proxy
-    WHERE beneficiary_id = :beneficiary AND state = 'approved' AND :today BETWEEN valid_from AND valid_until
+    WHERE beneficiary_id IN (
+        SELECT CAST(:beneficiary AS uuid) UNION ALL
+        SELECT o.id FROM identity_member m JOIN identity_member o ON o.canonical_id = m.canonical_id
+        WHERE m.id = :beneficiary)
+      AND state = 'approved' AND :today BETWEEN valid_from AND valid_until
     ORDER BY id LIMIT 20
     """
 )

@@ -15,6 +15,8 @@ import orjson
 import pytest
 from sqlalchemy import text
 
+from services.payments.rails import callback_repository
+from services.payments.rails.apply_callbacks import apply_callbacks, queue_if_waiting
 from services.payments.rails.form_batches import form_batches
 from services.payments.rails.signature import sign
 from services.payments.rails.tests.platform import (
@@ -68,7 +70,9 @@ async def call_back(
         "Content-Type": "application/json",
     }
     headers["X-Signature"] = sign(secret, sent_at, headers["X-CorrelationID"], body)
-    return await service.http.put(CALLBACKS, content=body, headers=headers)
+    answer = await service.http.put(CALLBACKS, content=body, headers=headers)
+    await apply_callbacks(service.context)  # what the job does that was queued with it
+    return answer
 
 
 async def test_fault_13_a_genuine_callback_settles_and_its_replays_change_nothing(service: TestService):
@@ -91,6 +95,7 @@ async def test_fault_13_a_forged_unsigned_or_old_callback_is_refused(service: Te
     assert (await service.http.post(CALLBACKS, content=transaction(one))).status_code == 401
     assert await states(service, [one]) == ["sent"]
     assert await rows(service, "SELECT id FROM statement_file") == []
+    assert await rows(service, "SELECT id FROM operator_callback") == []
 
 
 async def test_fault_13_a_callback_before_the_answer_to_our_own_request_is_taken(service: TestService):
@@ -158,7 +163,83 @@ async def test_no_account_number_or_name_reaches_what_reconciliation_keeps(servi
     _, (one,) = await sent(service, 1, "mobile_money")
     await call_back(service, transaction(one, creditParty=[{"key": "msisdn", "value": "85599999999"}]))
     async with service.database.session() as session:
-        for table in ("statement_file", "statement_line", "reconciliation_break", "batch", "audit_entry", "job"):
+        for table in (
+            "operator_callback",
+            "statement_file",
+            "statement_line",
+            "reconciliation_break",
+            "batch",
+            "audit_entry",
+            "job",
+        ):
             kept = (await session.execute(text("SELECT * FROM " + table))).all()
             assert "85599999999" not in str(kept), table
             assert one.number not in str(kept), table
+
+
+async def only_keep(service: TestService, *bodies: bytes) -> None:
+    """Callbacks that were answered; the job that was queued with them has not begun."""
+    for body in bodies:
+        sent_at, correlation = service.clock.now().isoformat(), str(uuid4())
+        signature = sign(SECRET, sent_at, correlation, body)
+        headers = {"X-Date": sent_at, "X-CorrelationID": correlation, "X-Signature": signature}
+        assert (await service.http.put(CALLBACKS, content=body, headers=headers)).status_code == 204
+
+
+async def test_callbacks_are_kept_encrypted_and_applied_together_in_the_order_they_came(service: TestService):
+    _, (first, second, third) = await sent(service, 3, "mobile_money")
+    reversal = transaction(first, "reversed", transactionReference="R1")
+    await only_keep(service, transaction(first), transaction(second), reversal, transaction(third, amount="1"))
+    assert await states(service, [first, second, third]) == ["sent"] * 3
+    kept = await rows(service, "SELECT body_encrypted FROM operator_callback")
+    assert len(kept) == 4
+    assert not any(b"transactionStatus" in bytes(row["body_encrypted"]) for row in kept)
+    await service.run_jobs()
+    assert await states(service, [first, second, third]) == ["returned", "settled", "sent"]
+    assert await breaks(service) == [("amount_mismatch", third.reference)]
+    assert await balanced(service)
+    files = await rows(service, "SELECT state, kind, lines, matched, breaks FROM statement_file")
+    assert [tuple(row.values()) for row in files] == [("done", "transaction", 4, 3, 1)]
+    left = await rows(service, "SELECT number, body_encrypted FROM operator_callback ORDER BY id")
+    assert [(row["number"], row["body_encrypted"]) for row in left] == [(n, None) for n in range(4)]
+
+
+async def test_a_callback_left_behind_by_an_ending_job_is_found_by_the_schedule(service: TestService):
+    _, (one,) = await sent(service, 1, "mobile_money")
+    await only_keep(service, transaction(one))
+    await rows(service, "UPDATE job SET state = 'succeeded' WHERE kind = 'apply_callbacks' RETURNING id")
+    await queue_if_waiting(service.context)
+    await service.run_jobs()
+    assert await states(service, [one]) == ["settled"]
+    await queue_if_waiting(service.context)
+    assert await rows(service, "SELECT id FROM job WHERE state = 'queued'") == []
+
+
+async def test_applying_that_dies_half_way_is_done_again_and_once(
+    service: TestService, monkeypatch: pytest.MonkeyPatch
+):
+    _, waiting = await sent(service, 3, "mobile_money")
+    await only_keep(service, *(transaction(one) for one in waiting))
+
+    async def dies(*_: Any) -> None:
+        raise ConnectionError("the database went away before the commit")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(callback_repository, "applied", dies)
+        with pytest.raises(ConnectionError):
+            await apply_callbacks(service.context)
+    assert await states(service, waiting) == ["sent"] * 3
+    assert await rows(service, "SELECT id FROM statement_file") == []
+    await service.run_jobs()
+    assert await states(service, waiting) == ["settled"] * 3
+    (moved,) = await rows(service, "SELECT count(*) AS n FROM movement WHERE kind = 'settle'")
+    assert moved["n"] == 3
+
+
+async def test_a_callback_too_deep_to_be_read_with_others_is_refused_at_the_door(service: TestService):
+    _, (one,) = await sent(service, 1, "mobile_money")
+    nested = transaction(one)[:-1] + b',"x":' + b"[" * 1023 + b"]" * 1023 + b"}"
+    refused = await call_back(service, nested)
+    assert (refused.status_code, refused.json()["code"]) == (422, "statement_malformed")
+    assert (await call_back(service, transaction(one))).status_code == 204
+    assert await states(service, [one]) == ["settled"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from services.payments.rails.tests.builders import camt, entry, group_rejection, pacs004, pain002
 from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
-from services.payments.reconciliation.gsma import GsmaReader, is_batch_news
+from services.payments.reconciliation.gsma import GsmaReader, kind_of
 from services.payments.reconciliation.iso20022 import StatementReader
 from services.payments.reconciliation.model import (
     Line,
@@ -248,14 +248,14 @@ def test_an_error_callback_refuses_the_batch_it_names():
 
 
 def test_a_batch_callback_is_only_news():
-    assert is_batch_news(orjson.dumps({"batchId": "B1", "batchStatus": "completed"}))
-    assert not is_batch_news(orjson.dumps(completion()))
+    assert kind_of(orjson.dumps({"batchId": "B1", "batchStatus": "completed"})) == "batch"
+    assert kind_of(orjson.dumps(completion())) == "transaction"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'{"x":1}', b"\xff"])
 def test_nonsense_callbacks_are_refused(body: bytes):
     with pytest.raises((StatementMalformed, StatementUnknownKind)):
-        is_batch_news(body)
+        kind_of(body)
 
 
 @pytest.mark.parametrize("change", [{"completionDate": "soon"}, {"completionDate": None}, {"amount": "many"}])

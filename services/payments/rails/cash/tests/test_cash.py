@@ -13,6 +13,7 @@ from services.payments.rails.cash.model import MOST_TRIES
 from services.payments.rails.cash.tests.builders import CASH, SETTINGS, Desk, code_other_than
 from services.payments.tests.builders import VILLAGES, grants
 from shared.contracts.payments import PaymentExpired, PaymentFailed, PaymentInstructed, PaymentSettled
+from shared.contracts.registry import IdentityMerged, IdentityRestored
 from shared.testing.plugin import MakeService
 
 
@@ -168,6 +169,48 @@ async def test_a_proxy_named_beforehand_and_approved_by_another_officer_collects
         audited = str((await session.execute(text("SELECT * FROM audit_entry"))).all())
     assert "Sok Chan" not in stored + audited
     assert "010203040" not in stored + audited
+
+
+async def test_a_proxy_of_a_record_that_was_merged_collects_for_the_surviving_one_until_it_is_undone(
+    make_service: MakeService,
+) -> None:
+    desk = Desk(await make_service(CASH, **SETTINGS))
+    await desk.register_agent()
+    cycle = await desk.open(grants(2))
+    told = await desk.messages()
+    collections = await desk.collections()
+    kept, gone = cycle.granted[0].beneficiary_id, cycle.granted[1].beneficiary_id
+    today = desk.service.clock.today()
+    body = {
+        "beneficiary_id": str(gone),
+        "name": "Sok Chan",
+        "id_number": "010203040",
+        "reason": "bed-ridden, named by the payee at the commune",
+        "valid_from": str(today),
+        "valid_until": str(today + timedelta(days=60)),
+    }
+    clerk = desk.service.token("commune_officer", subject="clerk")
+    proxy = (await desk.office.post("/cash/proxies", clerk, body, 201)).json()
+    await desk.office.post(f"/cash/proxies/{proxy['id']}:approve", desk.office.checker, {"reason": "confirmed"}, 200)
+    async with desk.service.database.session() as session:
+        statement = text(
+            "SELECT c.reference, c.amount FROM cash_collection c JOIN payment_attempt a ON a.id = c.attempt_id"
+            " JOIN payment p ON p.id = a.payment_id WHERE p.beneficiary_id = :kept"
+        )
+        (mine,) = (await session.execute(statement, {"kept": kept})).all()
+    assert len(collections) == 2
+    changes = {"collected_by": "proxy", "proxy_id_number": "010203040"}
+    code = told[mine.reference].code
+    other = await desk.redeem(mine.reference, code, mine.amount, **changes)
+    assert other.json()["code"] == "proxy_not_approved"
+    names = {"kind": "person", "retired_id": gone, "surviving_id": kept, "merge_id": gone}
+    await desk.service.deliver(IdentityMerged(version=1, **names))
+    await desk.service.deliver(IdentityRestored(version=2, **names))
+    undone = await desk.redeem(mine.reference, code, mine.amount, **changes)
+    assert undone.json()["code"] == "proxy_not_approved"
+    await desk.service.deliver(IdentityMerged(version=3, **names))
+    receipt = (await desk.redeem(mine.reference, code, mine.amount, 200, **changes)).json()
+    assert receipt["collected_by"] == "proxy"
 
 
 async def test_what_is_not_collected_expires_returns_to_the_fund_and_is_paid_again(make_service: MakeService) -> None:
