@@ -32,12 +32,13 @@ from shared.consumer import Consumer
 from shared.consumer_lock import ConsumerLock
 from shared.http import prune_idempotency_keys
 from shared.inbox import prune_inbox
-from shared.jobs import Schedule, Worker
+from shared.jobs import Schedule
 from shared.migrations import upgrade
 from shared.relay import Relay
 from shared.service import Context, Service, open_context
 from shared.settings import Settings, load_settings
 from shared.telemetry import configure, get_logger
+from shared.worker import Worker
 
 log = get_logger(__name__)
 ROLES = ("api", "relay", "consumer", "worker", "migrate", "replay")

@@ -21,11 +21,11 @@ from shared.contracts import EVENTS, PRODUCERS, EventPayload
 from shared.db import Database
 from shared.events import Event
 from shared.ids import uuid7
-from shared.jobs import Worker
 from shared.service import Context, Service
 from shared.settings import Settings
 from shared.tables import job_table, outbox_table, parked_event
 from shared.testing.keys import TestKeys
+from shared.worker import Worker
 
 MAX_JOBS = 1000
 

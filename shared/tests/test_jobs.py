@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from shared.jobs import JobRun, LeaseLost, Worker
+from shared.jobs import JobRun, LeaseLost
 from shared.tables import job_table
 from shared.tests.probe import service as probe_service
+from shared.worker import Worker
 
 
 async def queue(probe, **body):

@@ -40,9 +40,9 @@ from services.eligibility.rehearsal.schemas import RehearsalRequest
 from shared.auth import Principal
 from shared.clock import FixedClock
 from shared.embedded.postgres import EmbeddedPostgres
-from shared.jobs import Worker
 from shared.migrations import upgrade
 from shared.service import Context, open_context
+from shared.worker import Worker
 
 PROGRAMME: Final = Path("services/eligibility/packs/kh/KH-CTP-COVID.yaml")
 CODE: Final = "KH-CTP-COVID"

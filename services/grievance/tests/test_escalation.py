@@ -15,9 +15,9 @@ from services.grievance.cases import escalate_cases
 from services.grievance.cases.states import OPEN_STATES, CaseState
 from services.grievance.tests.building import COMMUNE, Officer, complaint, run_schedule, start
 from shared.contracts.grievance import CaseEscalated
-from shared.jobs import Worker
 from shared.testing.plugin import MakeService
 from shared.testing.service import TestService
+from shared.worker import Worker
 
 
 @pytest.fixture

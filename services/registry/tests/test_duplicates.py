@@ -14,7 +14,7 @@ from services.registry.duplicates.compare import Comparison, Pair
 from services.registry.duplicates.features import Person, feature_batch, village_place
 from services.registry.duplicates.rules import RULES, DuplicateRules, load_rules
 from services.registry.tests.building import VILLAGES, Registry, file_of, person
-from shared.jobs import Worker
+from shared.worker import Worker
 
 
 def someone(person_id: str, name: str = "Sok Dara", **said: Any) -> Person:

@@ -16,7 +16,7 @@ from services.registry.imports.sources import FileKind
 from services.registry.tests.building import KEYS, VILLAGES, Registry, file_of, person
 from shared.crypto import CryptoError
 from shared.ids import uuid7
-from shared.jobs import Worker
+from shared.worker import Worker
 
 URL = "/registry/v1/household-exports"
 

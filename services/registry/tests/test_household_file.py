@@ -16,7 +16,7 @@ from services.registry.imports.rules import COLUMNS
 from services.registry.tests.building import Registry, file_of, person
 from shared.auth import Principal
 from shared.ids import uuid7
-from shared.jobs import Worker
+from shared.worker import Worker
 
 URL = "/registry/v1/household-imports"
 STAGING = ("import_row", "import_rejection", "household_import", "import_household", "job")

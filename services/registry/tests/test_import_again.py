@@ -15,7 +15,7 @@ from sqlalchemy import text
 from services.registry.imports import repository
 from services.registry.tests.building import VILLAGES, Registry, file_of, person
 from shared.contracts.registry import HouseholdChanged, HouseholdRegistered, HouseholdState
-from shared.jobs import Worker
+from shared.worker import Worker
 
 TABLES = ("household", "person", "membership", "identifier", "outbox")
 

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from services.registry.app import SERVICE
 from services.registry.tests.building import KEYS, VILLAGES, Registry, file_of, person
 from shared.contracts.registry import HouseholdChanged
-from shared.jobs import Worker
 from shared.testing.service import TestService
+from shared.worker import Worker
 
 
 async def test_loading_the_gazetteer_twice_changes_nothing_the_second_time(

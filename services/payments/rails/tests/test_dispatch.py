@@ -25,10 +25,10 @@ from services.payments.rails.tests.platform import (
     states,
     use_rail,
 )
-from shared.jobs import Worker
 from shared.testing.plugin import MakeService
 from shared.testing.service import TestService
 from shared.testing.waiting import wait_for
+from shared.worker import Worker
 
 
 @pytest.fixture
