@@ -13,7 +13,7 @@ from services.eligibility.coverage.endpoints import router as coverage_router
 from services.eligibility.cycles import close_cycle, compute_cycle
 from services.eligibility.cycles.endpoints import router as cycles_router
 from services.eligibility.decisions.endpoints import router as decisions_router
-from services.eligibility.enrolments import enrol_programme, reassess_programme
+from services.eligibility.enrolments import enrol_newcomers, enrol_programme, reassess_programme
 from services.eligibility.enrolments.endpoints import router as enrolments_router
 from services.eligibility.enrolments.life_endpoints import router as enrolment_life_router
 from services.eligibility.left_behind.endpoints import router as left_behind_router
@@ -58,7 +58,10 @@ SERVICE = Service(
         JobKind(reassess_programme.KIND, reassess_programme.run_reassessment),
         JobKind(rehearse_version.KIND, rehearse_version.run_rehearsal),
     ),
-    schedules=(Schedule("reassess_programmes", reassess_programme.EVERY, reassess_programme.queue_reassessments),),
+    schedules=(
+        Schedule("reassess_programmes", reassess_programme.EVERY, reassess_programme.queue_reassessments),
+        Schedule("enrol_newcomers", enrol_newcomers.EVERY, enrol_newcomers.queue_newcomers),
+    ),
     publishes=(
         eligibility.ENROLMENTS,
         eligibility.ENTITLEMENTS,

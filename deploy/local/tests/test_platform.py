@@ -146,6 +146,7 @@ import signal, sys, time
 from pathlib import Path
 sys.path[:0] = [{str(PROJECT)!r}]
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 from deploy.local.platform import Platform
 from deploy.local.topology import ServiceSpec
 specs = [ServiceSpec("registry", ("api", "relay"), package={DUMMY!r})]

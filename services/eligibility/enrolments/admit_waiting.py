@@ -65,7 +65,8 @@ async def admit_waiting(session: AsyncSession, file: ProgrammeFile, on: date, by
     await lock_programme(session, file.code)  # two who fill at once would both see the last place free
     values = {"code": file.code, "quota": file.capacity.quota, "budget": file.capacity.budget_per_period}
     fitting = _FITTING.bindparams(**values).subquery("fitting")
-    admitted = await move(session, select(fitting.c.id), Action.APPROVE, on, by)
+    chosen = select(fitting.c.id, ENROLMENT.c.cause).join_from(fitting, ENROLMENT, ENROLMENT.c.id == fitting.c.id)
+    admitted = await move(session, chosen, Action.APPROVE, on, by)
     await session.execute(_RANKED, {"code": file.code})
     await _tell_ranks(session, file.code, on)
     return admitted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -9,10 +10,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.eligibility.chunks import in_ranges
+from services.eligibility.enrolments import looks
 from services.eligibility.enrolments.admit_waiting import admit_waiting
-from services.eligibility.enrolments.enrolling_sql import enrol_chunk
+from services.eligibility.enrolments.enrolling_sql import enrol_chunk, enrol_newcomers_chunk
 from services.eligibility.enrolments.errors import NothingToEnrol
 from services.eligibility.facts.units import unit_bounds
+from services.eligibility.local_day import local_day
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.programmes.errors import NoVersionInForce, ProgrammeUnknown
 from shared import audit, jobs
@@ -45,7 +48,7 @@ async def enrol_programme(session: AsyncSession, principal: Principal, code: str
     if not programmes.compiled(version.document).file.enrols:
         raise NothingToEnrol(f"{code} is paid per event, or is a check: nobody is enrolled in it.")
     payload = {"programme_code": code, "effective_on": effective_on.isoformat()}
-    job_id = await jobs.enqueue(session, KIND, payload, key=f"{code}|{effective_on}")
+    job_id = await jobs.enqueue(session, KIND, payload, key=job_key(code, effective_on))
     await audit.record(
         session, principal, "programme.enrol", "programme", code,
         {"effective_on": effective_on.isoformat(), "version": version.version, "job_id": str(job_id)},
@@ -53,30 +56,58 @@ async def enrol_programme(session: AsyncSession, principal: Principal, code: str
     return job_id
 
 
+def job_key(code: str, on: date) -> str:
+    """One enrolment of a programme for a day at a time, whoever asks for it."""
+    return f"{code}|{on}"
+
+
 async def run_enrolment(run: jobs.JobRun) -> dict[str, Any]:
     """The job: decide on everybody, enrol those who qualify, then fill places. Running again changes nothing done.
+
+    Payload `automatic`: the platform asks (enrolments/enrol_newcomers.py), and only who is not enrolled is looked at.
 
     Raises:
         JobFailed: no_version_in_force.
     """
     code, on = run.payload["programme_code"], date.fromisoformat(run.payload["effective_on"])
-    by = run.created_by or None
+    automatic = bool(run.payload.get("automatic"))
+    by = None if automatic else run.created_by or None
     async with run.context.database.session() as session:
         version = await programmes.version_in_force(session, code, on)
         if version is None:
             raise jobs.JobFailed("no_version_in_force", f"No published version of {code} is valid on {on}.")
         programme = programmes.compiled(version.document)
+        if automatic and programme.file.enrolment != "automatic":  # another version came into force meanwhile
+            return {"programme_version": version.version, "newly_enrolled": 0}
         bounds = await unit_bounds(session, programme, CHUNK)
     number = version.version
+    causes: Counter[str] = Counter()
 
     async def enrol(session: AsyncSession, after: UUID | None, until: UUID) -> int:
+        if automatic:
+            found = await enrol_newcomers_chunk(session, programme, number, on, after=after, until=until)
+            causes.update(found)
+            return sum(found.values())
         return await enrol_chunk(session, programme, number, on, after=after, until=until, by=by)
 
     listed = await in_ranges(run, bounds, enrol, "households decided")
     result = {"programme_version": number, "households": bounds[-1][1] if bounds else 0, "newly_enrolled": listed}
-    if programme.file.capacity is not None:
-        async with run.context.database.session() as session:
-            await run.still_mine(session)
+    async with run.context.database.session() as session:
+        await run.still_mine(session)
+        if programme.file.capacity is not None:
             admitted = await admit_waiting(session, programme.file, on, by)
-        result |= {"newly_enrolled": admitted, "listed": listed}
+            result |= {"newly_enrolled": admitted, "listed": listed}
+        await _remember(session, run, code, on, automatic=automatic)
+        if causes:
+            result["causes"] = dict(causes)
+            detail = {"effective_on": on.isoformat(), "job_id": str(run.id), **result}
+            await audit.record(session, "worker", "programme.enrol", "programme", code, detail)
     return result
+
+
+async def _remember(session: AsyncSession, run: jobs.JobRun, code: str, on: date, *, automatic: bool) -> None:
+    """An officer's enrolment opens the programme for the daily look, and is that day's look if it was for today."""
+    if not automatic:
+        await looks.open_programme(session, code, on)
+    if automatic or on == local_day(run.context):
+        await looks.mark_looked(session, code, on)

@@ -14,10 +14,12 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    cast,
     func,
     insert,
     literal,
     null,
+    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -29,6 +31,7 @@ from services.eligibility.decisions.population import Judged, judge_population
 from services.eligibility.decisions.tell_decisions import differing, telling
 from services.eligibility.enrolments.life import Action, EnrolmentState
 from services.eligibility.enrolments.model import EnrolmentRow
+from services.eligibility.enrolments.newcomers_sql import cause_column, newcomers_of
 from services.eligibility.enrolments.transitions import enrolment_events, record_changes
 from services.eligibility.facts.units import units_in_force
 from services.eligibility.programmes.compiled import CompiledProgramme
@@ -63,23 +66,66 @@ async def enrol_chunk(
     Returns:
         How many were newly enrolled or listed.
     """
-    code = programme.file.code
-    facts = units_in_force(programme, on, after=after, until=until, only=only)
-    judged = judge_population(
-        programme, facts, on, decision_key=(code, str(version), on.isoformat()),
+    judged = _judged(programme, version, on, units_in_force(programme, on, after=after, until=until, only=only))
+    decided = insert_decisions(judged, programme.file.code, version, on, Purpose.ENROLMENT)
+    differ = differing(judged, programme.file.code, version)
+    enrolled, written = _enrolling(programme, judged, differ, version, on, by)
+    statement = select(func.count()).select_from(enrolled).add_cte(decided, *written)
+    return int((await session.execute(statement)).scalar_one())
+
+
+async def enrol_newcomers_chunk(
+    session: AsyncSession,
+    programme: CompiledProgramme,
+    version: int,
+    on: date,
+    *,
+    after: UUID | None,
+    until: UUID,
+) -> dict[str, int]:
+    """The platform's own look at who is not enrolled: the same with a cause, and only decisions that differ are kept.
+
+    Returns:
+        How many were newly enrolled or listed, by cause.
+    """
+    code, only = programme.file.code, newcomers_of(programme, after, until)
+    judged = _judged(programme, version, on, units_in_force(programme, on, after=after, until=until, only=only))
+    differ = differing(judged, code, version)
+    row = judged.cte.c
+    kept = select(judged.cte).where(or_(row.qualifies, row.beneficiary_id.in_(select(differ.c.beneficiary_id))))
+    decided = insert_decisions(judged, code, version, on, Purpose.ENROLMENT, kept.cte("kept"))
+    cause = cause_column(programme, judged, version, on)
+    enrolled, written = _enrolling(programme, judged, differ, version, on, None, cause)
+    statement = select(enrolled.c.cause, func.count()).group_by(enrolled.c.cause).add_cte(decided, *written)
+    return {row[0]: row[1] for row in await session.execute(statement)}
+
+
+def _judged(programme: CompiledProgramme, version: int, on: date, facts: CTE) -> Judged:
+    return judge_population(
+        programme, facts, on, decision_key=(programme.file.code, str(version), on.isoformat()),
         exclusions=at_enrolment(programme.file.exclusivity),
     )  # fmt: skip
-    told = telling(differing(judged, code, version), code, version, on, by)
-    decided = insert_decisions(judged, code, version, on, Purpose.ENROLMENT)
-    waiting = programme.file.capacity is not None
-    enrolled = _enrolments(judged, code, version, on, waiting=waiting)
-    changes = record_changes(enrolled, Action.WAITLIST if waiting else Action.APPROVE, by)
-    statement = select(func.count()).select_from(enrolled).add_cte(decided, changes, *told)
+
+
+def _enrolling(
+    programme: CompiledProgramme,
+    judged: Judged,
+    differ: CTE,
+    version: int,
+    on: date,
+    by: str | None,
+    cause: ColumnElement[str] | None = None,
+) -> tuple[CTE, list[CTE]]:
+    """The CTE that enrols or lists who qualifies, and those that write its history and tell what happened."""
+    code, waiting = programme.file.code, programme.file.capacity is not None
+    enrolled = _enrolments(judged, code, version, on, waiting=waiting, cause=cause)
+    written = [*telling(differ, code, version, on, by)]
+    written.append(record_changes(enrolled, Action.WAITLIST if waiting else Action.APPROVE, by))
     if not waiting:
         events = enrolment_events(enrolled, EnrolmentApproved)
         outbox = insert(outbox_table).from_select(["topic", "key", "type", "data", "traceparent"], events)
-        statement = statement.add_cte(outbox.cte("told"))
-    return int((await session.execute(statement)).scalar_one())
+        written.append(outbox.cte("told"))
+    return enrolled, written
 
 
 def insert_decisions(
@@ -110,7 +156,9 @@ def insert_decisions(
     return inserted.on_conflict_do_nothing(index_elements=["id"]).cte("decided")
 
 
-def _enrolments(judged: Judged, code: str, version: int, on: date, *, waiting: bool) -> CTE:
+def _enrolments(
+    judged: Judged, code: str, version: int, on: date, *, waiting: bool, cause: ColumnElement[str] | None
+) -> CTE:
     """New enrolments, and ended ones that begin again; not those that ended for good."""
     row = judged.cte.c
     state = EnrolmentState.WAITLISTED if waiting else EnrolmentState.APPROVED
@@ -127,11 +175,12 @@ def _enrolments(judged: Judged, code: str, version: int, on: date, *, waiting: b
         "expected_amount": judged.expected(),
         "rank_key": row.rank_key,
         "card_valid_until": row.card_valid_until,
+        "cause": cast(null(), Text) if cause is None else cause,
     }
     inserted = pg_insert(ENROLMENT).from_select(list(columns), select(*columns.values()).where(row.qualifies))
     fixed = ("programme_code", "beneficiary_id", "beneficiary_reference")
     again: dict[str, Any] = {name: inserted.excluded[name] for name in columns if name not in fixed}
-    again |= {name: null() for name in ("ended_on", "cause", "changed_on", "changed_by", "suspended_until", "rank")}
+    again |= {name: null() for name in ("ended_on", "changed_on", "changed_by", "suspended_until", "rank")}
     return (
         inserted.on_conflict_do_update(
             index_elements=["beneficiary_id", "programme_code"],

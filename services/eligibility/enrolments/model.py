@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.eligibility.enrolments.life import EnrolmentState
 from services.eligibility.model import Base
 
-__all__ = ["EnrolmentChangeRow", "EnrolmentRow", "EnrolmentState"]
+__all__ = ["EnrolmentChangeRow", "EnrolmentLookRow", "EnrolmentRow", "EnrolmentState"]
 
 
 class EnrolmentRow(Base):
@@ -21,7 +21,8 @@ class EnrolmentRow(Base):
     are written by one statement, and 700,000 key checks cost more than the statement.
 
     Attributes:
-        changed_on, changed_by, cause: of the present state; `changed_by` None: by the platform.
+        changed_on, changed_by, cause: of the present state; `changed_by` None: by the platform. The cause of taking
+            part is that of the newcomers' daily look (enrolments/newcomers_sql.py); none where an officer enrolled.
         suspended_until: last day of a pause that has one.
         expected_amount: of a period, when it was judged: what a budget cap counts.
         rank_key, rank: of the waiting list; the lowest key comes first.
@@ -56,6 +57,19 @@ class EnrolmentRow(Base):
     card_valid_until: Mapped[date | None]
     appeal_hold: Mapped[bool] = mapped_column(server_default=false())
     ended_for_good: Mapped[bool] = mapped_column(server_default=false())
+
+
+class EnrolmentLookRow(Base):
+    """Of a programme: the first day that an officer enrolled for, and the last one on which everybody was looked at.
+
+    Before `opened_on` the platform enrols nobody by itself: a programme's beginning is an officer's word.
+    """
+
+    __tablename__ = "enrolment_look"
+
+    programme_code: Mapped[str] = mapped_column(primary_key=True)
+    opened_on: Mapped[date]
+    looked_on: Mapped[date | None]
 
 
 class EnrolmentChangeRow(Base):

@@ -65,6 +65,11 @@ class ProgrammeFile(Part):
     )
     recovery: Recovery = Recovery()
     late_events_days: int = Field(default=365, ge=0, le=3_700, description="Until when a late event is still paid.")
+    enrolment: Literal["automatic", "by_officer"] = Field(
+        default="by_officer",
+        description="Of who newly qualifies. automatic: from the officer's first enrolment on, the platform enrols "
+        "them once a day. by_officer: an officer asks for each enrolment, as where people apply or are assessed.",
+    )
     capacity: Capacity | None = None
     exclusivity: tuple[Exclusivity, ...] = Field(default=(), max_length=20)
     duration: Duration | None = None
@@ -125,6 +130,8 @@ def _problems(file: ProgrammeFile) -> Iterator[str]:
         yield "benefits: give them, or frequency none with covers"
     if (file.frequency == "none") != bool(file.covers):
         yield "covers: what an entitlement check (frequency none) gives, and only there"
+    if file.enrolment == "automatic" and not file.enrols:
+        yield "enrolment automatic: nobody is enrolled where the frequency is per_event or none"
     if file.frequency != "none" and file.payment_window is None:
         yield "payment_window is missing"
 
