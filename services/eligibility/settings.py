@@ -15,8 +15,8 @@ class EligibilitySettings(Settings):
         default=16,
         ge=1,
         le=100,
-        description="Connections kept. Points of service ask at once: one beyond the pool is opened for each question "
-        "and closed after it, which takes longer than the answer (p99 of eight desks: 670 ms with 5, 384 with 16).",
+        description="Connections kept. Points of service ask at once, and wait where there are fewer (p99 of eight "
+        "desks: 670 ms with 5, 384 with 16, measured when more than these were opened and closed at each use).",
     )
     local_hours_from_utc: int = Field(
         default=7, ge=-12, le=14, description="Hours from UTC of the country's time: an instant's day is taken there."
