@@ -5,7 +5,8 @@ Nothing of a document that cannot be read to its end is applied; one bad line ne
 
     ingest_document     in the caller's transaction: a callback, a refusal, a small file
     ingest_in_pieces    10,000 lines a transaction, each with the position it reached: a file of any size in flat
-                        memory; whoever finds a half-taken one goes on where it stands
+                        memory, a large one in several lanes at once; whoever finds a half-taken one goes on where
+                        it stands
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Final, TypeVar
 from uuid import UUID
+from zlib import crc32
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -46,6 +47,10 @@ _T = TypeVar("_T")
 MAX_BYTES: Final = 512 * 1024 * 1024
 CHUNK: Final = 10_000
 """Lines matched and outcomes applied at a time: one transaction of `ingest_in_pieces`."""
+LANES: Final = 2
+"""Transactions at once over one large document: while some are in the database, lines of another are read."""
+LARGE: Final = 4 * 1024 * 1024
+"""Bytes from which a document has lanes."""
 
 
 @dataclass(frozen=True)
@@ -91,20 +96,19 @@ async def ingest_document(
         claimed = await _claim(session, opened, rules, received_by, now)
         if claimed is None:
             return Ingested(seen=True)
-        reading.begin(claimed.position)
-        while chunk := await reading.next():
-            await _stage_chunk(session, chunk, rules)
-            await _apply_chunk(session, claimed.id, opened.reader.head, chunk[-1].number + 1, now)
+        reading.begin(claimed.positions)
+        while piece := await reading.next():
+            await _apply_piece(session, claimed, opened.reader.head, piece, rules, now)
     return await _finish(session, claimed.id, now)
 
 
 async def ingest_in_pieces(
     database: Database, document: Document, rules: Rules, *, received_by: str, now: datetime
 ) -> Ingested:
-    """Take the document in, a transaction for every `CHUNK` lines.
+    """Take the document in, a transaction for every `CHUNK` lines of a lane.
 
-    While one chunk is applied, the next is read, and copied to the database by a transaction of its own, which waits
-    its turn: two processors have something to do.
+    A large document has `LANES` lanes, each with a position and a transaction of its own: while one is at work in the
+    database, another's lines are read and copied. Lines of one reference are of one lane, and keep their order.
 
     Raises:
         StatementTooLarge, StatementMalformed, StatementUnknownKind, StatementConflict: nothing of it was applied.
@@ -119,57 +123,71 @@ async def ingest_in_pieces(
             claimed = await _claim(session, opened, rules, received_by, now)
         if claimed is None:
             return Ingested(seen=True)
-        position = claimed.position
-        reading.begin(position)
-        staged = await _stage_next(database, reading, rules)
-        while staged is not None:
-            following = asyncio.ensure_future(_stage_next(database, reading, rules))
-            try:
-                if not await repository.at_position(staged.session, claimed.id, position):
-                    await _let_go(following)
-                    return Ingested(seen=False, file_id=claimed.id, busy=True)
-                await _apply_chunk(staged.session, claimed.id, opened.reader.head, staged.until, now)
-                await staged.session.commit()
-            except BaseException:
-                await _let_go(following)
-                raise
-            finally:
-                await staged.session.close()
-            position, staged = staged.until, await following
-    async with database.session() as session:
-        if not await repository.at_position(session, claimed.id, position):
+        reading.begin(claimed.positions)
+        try:
+            reached = await _apply_lanes(database, reading, claimed, opened.reader.head, rules, now)
+        except _TakenElsewhere:
             return Ingested(seen=False, file_id=claimed.id, busy=True)
+    async with database.session() as session:
+        for lane, position in enumerate(reached):
+            if not await repository.at_position(session, claimed, lane, position):
+                return Ingested(seen=False, file_id=claimed.id, busy=True)
         return await _finish(session, claimed.id, now)
 
 
-@dataclass(frozen=True)
-class _Staged:
-    """Lines in a temporary table of an open transaction; `until`: the number after the last."""
-
-    session: AsyncSession
-    until: int
+class _TakenElsewhere(Exception):
+    """Another worker is at this document."""
 
 
-async def _stage_next(database: Database, reading: _Reading, rules: Rules) -> _Staged | None:
-    chunk = await reading.next()
-    if not chunk:
-        return None
-    session = database.open_session()
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some lines of one lane, in order."""
+
+    lane: int
+    lines: list[Line]
+
+    @property
+    def until(self) -> int:
+        """The position after it."""
+        return self.lines[-1].number + 1
+
+
+async def _apply_lanes(
+    database: Database,
+    reading: _Reading,
+    claimed: repository.Claimed,
+    head: DocumentHead,
+    rules: Rules,
+    now: datetime,
+) -> list[int]:
+    """All lanes at once; the position that each has reached.
+
+    At most one piece of each waits: where one lane is held up, no more is read.
+    """
+    queues: list[asyncio.Queue[_Piece | None]] = [asyncio.Queue(1) for _ in claimed.positions]
+
+    async def hand_out() -> None:
+        while piece := await reading.next():
+            await queues[piece.lane].put(piece)
+        for queue in queues:
+            await queue.put(None)
+
+    async def take(lane: int, position: int) -> int:
+        while piece := await queues[lane].get():
+            async with database.session() as session:
+                if not await repository.at_position(session, claimed, lane, position):
+                    raise _TakenElsewhere
+                await _apply_piece(session, claimed, head, piece, rules, now)
+            position = piece.until
+        return position
+
     try:
-        await _stage_chunk(session, chunk, rules)
-    except BaseException:
-        await session.close()
-        raise
-    return _Staged(session, chunk[-1].number + 1)
-
-
-async def _let_go(following: asyncio.Future[_Staged | None]) -> None:
-    """Nothing comes of what was staged for later."""
-    following.cancel()
-    with suppress(Exception, asyncio.CancelledError):
-        staged = await following
-        if staged is not None:
-            await staged.session.close()
+        async with asyncio.TaskGroup() as group:
+            lanes = [group.create_task(take(lane, position)) for lane, position in enumerate(claimed.positions)]
+            group.create_task(hand_out())
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return [lane.result() for lane in lanes]
 
 
 def digest_of(document: Document) -> bytes:
@@ -210,23 +228,39 @@ class _Reading:
     def __init__(self, reader: Reader, executor: ThreadPoolExecutor) -> None:
         self.reader = reader
         self._executor = executor
-        self._lines: Iterator[Line] = iter(())
+        self._pieces: Iterator[_Piece] = iter(())
 
     def run(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
         """Work on the reader's thread, after what was asked for before."""
         return asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def begin(self, position: int) -> None:
-        """Read lines from this one on."""
-        self._lines = (line for line in self.reader.lines() if line.number >= position)
+    def begin(self, positions: Sequence[int]) -> None:
+        """Read lines from here on: a position for each lane."""
+        self._pieces = _cut(self.reader.lines(), positions)
 
-    def next(self) -> asyncio.Future[list[Line]]:
-        """The next lines; none at the end."""
-        return self.run(lambda: list(islice(self._lines, CHUNK)))
+    def next(self) -> asyncio.Future[_Piece | None]:
+        """The next lines of some lane; None at the end."""
+        return self.run(lambda: next(self._pieces, None))
 
     def forget(self) -> None:
         """Let go of the parser, on its own thread."""
-        self._lines = iter(())
+        self._pieces = iter(())
+
+
+def _cut(lines: Iterator[Line], positions: Sequence[int]) -> Iterator[_Piece]:
+    """Lines by lane, `CHUNK` at a time; those before a lane's position are applied already."""
+    waiting: list[list[Line]] = [[] for _ in positions]
+    for line in lines:
+        lane = crc32((line.end_to_end_id or str(line.number)).encode()) % len(positions)
+        if line.number < positions[lane]:
+            continue
+        waiting[lane].append(line)
+        if len(waiting[lane]) == CHUNK:
+            yield _Piece(lane, waiting[lane])
+            waiting[lane] = []
+    for lane, rest in enumerate(waiting):
+        if rest:
+            yield _Piece(lane, rest)
 
 
 @asynccontextmanager
@@ -251,7 +285,13 @@ async def _claim(
     """Record the document and what it says as a whole, unless that was done before."""
     document, head = opened.document, opened.reader.head
     claimed = await repository.claim(
-        session, document, sha256=opened.digest, size=opened.size, received_by=received_by, now=now
+        session,
+        document,
+        sha256=opened.digest,
+        size=opened.size,
+        lanes=LANES if opened.size >= LARGE else 1,
+        received_by=received_by,
+        now=now,
     )
     if claimed is None or claimed.named:
         return claimed
@@ -262,7 +302,23 @@ async def _claim(
     return claimed
 
 
-async def _stage_chunk(session: AsyncSession, lines: Sequence[Line], rules: Rules) -> None:
+async def _apply_piece(
+    session: AsyncSession, claimed: repository.Claimed, head: DocumentHead, piece: _Piece, rules: Rules, now: datetime
+) -> None:
+    """Copy lines to the database, match and apply them, and record how far their lane is, in one transaction."""
+    await _stage(session, piece.lines, rules)
+    matched, broken = await repository.match(session, claimed.id, head)
+    applied = await apply_staged_outcomes(session)
+    contradicted = [int(c.offered.source_reference.rpartition("#")[2]) for c in applied.contradictions]
+    if contradicted:
+        await repository.contradict_lines(session, claimed.id, contradicted)
+    broken += contradicted
+    await breaks_repository.break_lines(session, claimed.id, broken, now)
+    counts = repository.Counts(len(piece.lines), matched - len(contradicted), len(broken))
+    await repository.advance(session, claimed.id, piece.lane, piece.until, counts)
+
+
+async def _stage(session: AsyncSession, lines: Sequence[Line], rules: Rules) -> None:
     """Copy lines to the database, each with whether its payee is the one instructed."""
     references = [line.end_to_end_id for line in lines if line.payee_number and line.end_to_end_id]
     if not references:
@@ -270,18 +326,6 @@ async def _stage_chunk(session: AsyncSession, lines: Sequence[Line], rules: Rule
         return
     known = await repository.known_payees(session, references)
     await repository.stage(session, ((line, rules.agrees(line, known.get(line.end_to_end_id))) for line in lines))
-
-
-async def _apply_chunk(session: AsyncSession, file_id: UUID, head: DocumentHead, until: int, now: datetime) -> None:
-    """Match and apply the staged lines, and record how far the document is, in one transaction."""
-    matched, broken = await repository.match(session, file_id, head)
-    applied = await apply_staged_outcomes(session)
-    contradicted = [int(c.offered.source_reference.rpartition("#")[2]) for c in applied.contradictions]
-    if contradicted:
-        await repository.contradict_lines(session, file_id, contradicted)
-    broken += contradicted
-    await breaks_repository.break_lines(session, file_id, broken, now)
-    await repository.advance(session, file_id, until, matched - len(contradicted), len(broken))
 
 
 async def _apply_group(session: AsyncSession, file_id: UUID, head: DocumentHead, now: datetime) -> None:

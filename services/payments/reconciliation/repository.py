@@ -22,12 +22,23 @@ from shared.db import copy_records
 
 _CLAIM = text(
     """
-    INSERT INTO statement_file (source, sha256, received_at, received_by, bytes, media, name, state)
-    VALUES (:source, :sha256, :now, :received_by, :bytes, :media, :name, 'applying')
-    ON CONFLICT (sha256) DO UPDATE SET refused = '', state = 'applying',
-        received_at = CASE WHEN statement_file.state = 'refused' THEN :now ELSE statement_file.received_at END
-        WHERE statement_file.state <> 'done'
-    RETURNING id, position, kind <> '' AS named, matched, breaks
+    WITH file AS (
+        INSERT INTO statement_file (source, sha256, received_at, received_by, bytes, media, name, state)
+        VALUES (:source, :sha256, :now, :received_by, :bytes, :media, :name, 'applying')
+        ON CONFLICT (sha256) DO UPDATE SET refused = '', state = 'applying',
+            received_at = CASE WHEN statement_file.state = 'refused' THEN :now ELSE statement_file.received_at END
+            WHERE statement_file.state <> 'done'
+        RETURNING id, kind <> '' AS named
+    ), lane AS (
+        INSERT INTO statement_lane (file_id, lane, lanes)
+        SELECT f.id, n, :lanes FROM file f CROSS JOIN generate_series(0, CAST(:lanes AS integer) - 1) AS n
+        WHERE NOT EXISTS (SELECT FROM statement_lane l WHERE l.file_id = f.id)
+        ON CONFLICT DO NOTHING
+    )
+    SELECT f.id, f.named, COALESCE(
+        (SELECT array_agg(l.position ORDER BY l.lane) FROM statement_lane l WHERE l.file_id = f.id),
+        array_fill(0, ARRAY[CAST(:lanes AS integer)])) AS positions
+    FROM file f
     """
 )
 _STORE = text(
@@ -43,18 +54,25 @@ _KEEP_PART = text("INSERT INTO statement_part (file_id, number, body_encrypted) 
 _PARTS = text("SELECT body_encrypted FROM statement_part WHERE file_id = :file_id AND number = :number")
 _DROP_PARTS = text("DELETE FROM statement_part WHERE file_id = :file_id")
 _FILE = text("SELECT * FROM statement_file WHERE id = :id")
-_LOCK_POSITION = text("SELECT position FROM statement_file WHERE id = :id AND state = 'applying' FOR UPDATE")
+_LOCK_POSITION = text(
+    """
+    SELECT l.position FROM statement_lane l JOIN statement_file f ON f.id = l.file_id
+    WHERE l.file_id = :id AND l.lane = :lane AND l.lanes = :lanes AND f.state = 'applying' FOR UPDATE OF l
+    """
+)
 _ADVANCE = text(
     """
-    UPDATE statement_file SET position = :position, lines = :position, matched = matched + :matched,
+    UPDATE statement_lane SET position = :position, lines = lines + :lines, matched = matched + :matched,
         breaks = breaks + :breaks
-    WHERE id = :id
+    WHERE file_id = :id AND lane = :lane
     """
 )
 _DONE = text(
     """
-    UPDATE statement_file f SET state = 'done',
+    WITH lane AS (DELETE FROM statement_lane WHERE file_id = :id RETURNING lines, matched)
+    UPDATE statement_file f SET state = 'done', lines = COALESCE(l.lines, 0), matched = COALESCE(l.matched, 0),
         breaks = (SELECT count(*) FROM reconciliation_break b WHERE b.file_id = f.id)
+    FROM (SELECT sum(lines) AS lines, sum(matched) AS matched FROM lane) AS l
     WHERE f.id = :id RETURNING f.lines, f.matched, f.breaks
     """
 )
@@ -78,7 +96,8 @@ _REFUSE = text(
     INSERT INTO statement_file (source, sha256, received_at, received_by, bytes, refused, state, media, name)
     VALUES (:source, :sha256, :now, :received_by, :bytes, :refused, 'refused', :media, :name)
     ON CONFLICT (sha256) DO UPDATE SET refused = :refused, received_at = :now, state = 'refused'
-        WHERE statement_file.state IN ('refused', 'stored') OR statement_file.position = 0
+        WHERE statement_file.state IN ('refused', 'stored') OR NOT EXISTS (
+            SELECT FROM statement_lane l WHERE l.file_id = statement_file.id AND l.position > 0)
     """
 )
 _KNOWN_PAYEES = text(
@@ -184,9 +203,16 @@ _CONTRADICT_LINES = text(
     WHERE file_id = :file_id AND number = ANY(CAST(:numbers AS integer[])) AND verdict = 'matched'
     """
 )
+# While a document is being taken in, its counts are those of its lanes.
 _FILES = text(
     """
-    SELECT * FROM statement_file WHERE (CAST(:after AS uuid) IS NULL OR id < :after) ORDER BY id DESC LIMIT :most
+    SELECT f.id, f.source, f.kind, f.message_id, f.original_message_id, f.refused, f.state, f.name, f.received_at,
+        f.received_by, f.lines + COALESCE(l.lines, 0) AS lines, f.matched + COALESCE(l.matched, 0) AS matched,
+        f.breaks + COALESCE(l.breaks, 0) AS breaks
+    FROM statement_file f
+    LEFT JOIN LATERAL (SELECT sum(lines) AS lines, sum(matched) AS matched, sum(breaks) AS breaks
+        FROM statement_lane WHERE file_id = f.id) l ON true
+    WHERE (CAST(:after AS uuid) IS NULL OR f.id < :after) ORDER BY f.id DESC LIMIT :most
     """
 )
 _BANK_LINES = text(
@@ -201,24 +227,43 @@ _BANK_LINES = text(
 
 @dataclass(frozen=True)
 class Claimed:
-    """A document that is being taken in. `position`: so many of its lines are applied; `named`: its head is stored."""
+    """A document that is being taken in.
+
+    `positions`: of each lane, the number of the line it goes on with; `named`: its head is stored.
+    """
 
     id: UUID
-    position: int
+    positions: tuple[int, ...]
     named: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of some lines."""
+
+    lines: int
+    matched: int
+    breaks: int
+
+
 async def claim(
-    session: AsyncSession, document: Document, *, sha256: bytes, size: int, received_by: str, now: datetime
+    session: AsyncSession,
+    document: Document,
+    *,
+    sha256: bytes,
+    size: int,
+    lanes: int,
+    received_by: str,
+    now: datetime,
 ) -> Claimed | None:
     """Record that this document arrived, once for ever. Nothing when it had been taken in before.
 
     One that had been refused gets another chance (its reader may have been mended since); one whose taker died is gone
-    on with.
+    on with, in the lanes it was begun with.
     """
-    values = _about(document, sha256, size, received_by, now)
+    values = _about(document, sha256, size, received_by, now) | {"lanes": lanes}
     row = (await session.execute(_CLAIM, values)).one_or_none()
-    return Claimed(row.id, row.position, row.named) if row is not None else None
+    return Claimed(row.id, tuple(row.positions), row.named) if row is not None else None
 
 
 async def store(
@@ -267,14 +312,16 @@ async def seen(session: AsyncSession, sha256: bytes) -> str:
     return str((await session.execute(_SEEN, {"sha256": sha256})).scalar_one_or_none() or "")
 
 
-async def at_position(session: AsyncSession, file_id: UUID, position: int) -> bool:
-    """Lock a document and tell whether it stands where this taker left it: else another one is at it."""
-    return bool((await session.execute(_LOCK_POSITION, {"id": file_id})).scalar_one_or_none() == position)
+async def at_position(session: AsyncSession, claimed: Claimed, lane: int, position: int) -> bool:
+    """Lock a lane and tell whether it stands where this taker left it: else another one is at the document."""
+    values = {"id": claimed.id, "lane": lane, "lanes": len(claimed.positions)}
+    return bool((await session.execute(_LOCK_POSITION, values)).scalar_one_or_none() == position)
 
 
-async def advance(session: AsyncSession, file_id: UUID, position: int, matched: int, breaks: int) -> None:
-    """So many of a document's lines are applied."""
-    values = {"id": file_id, "position": position, "matched": matched, "breaks": breaks}
+async def advance(session: AsyncSession, file_id: UUID, lane: int, position: int, counts: Counts) -> None:
+    """A lane has reached this position."""
+    values = {"id": file_id, "lane": lane, "position": position}
+    values |= {"lines": counts.lines, "matched": counts.matched, "breaks": counts.breaks}
     await session.execute(_ADVANCE, values)
 
 
