@@ -1,4 +1,4 @@
-"""A printable paper as data, and its rendering as PDF. Pure: no database, no framework.
+"""A paper rendered as PDF. Pure: no database, no framework.
 
 Khmer needs text shaping (marks stand before and below their consonants), so a plain font and a plain PDF writer print
 it wrong: fpdf2 shapes through HarfBuzz, with a font that holds both scripts (Noto Sans Khmer, from its PyPI package).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import tempfile
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from fontTools.varLib.instancer import instantiateVariableFont
 from fpdf import FPDF
 from fpdf.enums import Align, WrapMode, XPos, YPos
 
+from services.payments.advice.paper import FontMissing, Grid, Paper, Row
 from services.payments.advice.words import Words
 
 FAMILY: Final = "Noto Sans Khmer"
@@ -26,39 +26,6 @@ WEIGHTS: Final = (400, 700)
 MARGIN_MM: Final = 18
 LINE_MM: Final = 6.4
 LABEL_SHARE: Final = 0.42
-
-
-class FontMissing(RuntimeError):
-    """The font that holds Khmer is not installed: `pip install fontpkg-noto-sans-khmer`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A label and what stands beside it."""
-
-    label: Words
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table. `widths` are shares of the page; columns in `right` hold amounts; the last row is bold when `total`."""
-
-    columns: tuple[Words, ...]
-    rows: tuple[tuple[str, ...], ...]
-    widths: tuple[int, ...]
-    right: frozenset[int] = frozenset()
-    total: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """A paper of one or more pages."""
-
-    title: Words
-    rows: tuple[Row, ...]
-    grid: Grid | None
-    notes: tuple[Words, ...]
 
 
 @lru_cache(maxsize=1)

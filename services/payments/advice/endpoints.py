@@ -8,9 +8,9 @@ from uuid import UUID
 import anyio
 from fastapi import Path, Response
 
-from services.payments.advice.document import FontMissing, Paper, render
 from services.payments.advice.errors import BeneficiaryNotFound, NotPaid, PaperUnavailable
 from services.payments.advice.make_advice import advice_paper, make_advice
+from services.payments.advice.paper import FontMissing, Paper
 from services.payments.advice.prove_payment import check_proof, proof_paper, prove_payment
 from services.payments.advice.schemas import Advice, Proof, ProofCheck, ProofCheckIn, YearlyStatement
 from services.payments.advice.state_year import state_year, statement_paper
@@ -105,8 +105,15 @@ async def _printed(paper: Paper, name: str) -> Response:
         PaperUnavailable: the font is not installed here.
     """
     try:
-        content = await anyio.to_thread.run_sync(render, paper)
+        content = await anyio.to_thread.run_sync(_render, paper)
     except FontMissing:
         raise PaperUnavailable("Read it as JSON, and tell operations to install the font for Khmer.") from None
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return Response(content, media_type="application/pdf", headers=headers)
+
+
+def _render(paper: Paper) -> bytes:
+    # fpdf2 and fontTools are large: no process loads them but one that prints.
+    from services.payments.advice.document import render
+
+    return render(paper)

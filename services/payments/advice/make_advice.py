@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.payments.accounts.model import NAME_CONTEXT, NUMBER_CONTEXT, masked
 from services.payments.advice import repository
 from services.payments.advice import words as say
-from services.payments.advice.document import Grid, Paper, Row
+from services.payments.advice.paper import Grid, Paper, Row
 from services.payments.advice.programme_words import component_words, programme_name, words_of
 from services.payments.advice.schemas import Advice, AdviceLine, WordsOut
 from services.payments.advice.words import Words

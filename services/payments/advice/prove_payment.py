@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.advice import repository
 from services.payments.advice import words as say
-from services.payments.advice.document import Paper, Row
 from services.payments.advice.errors import NotPaid
 from services.payments.advice.make_advice import both, grouped, payee_of, payment_in_area
+from services.payments.advice.paper import Paper, Row
 from services.payments.advice.programme_words import programme_name, words_of
 from services.payments.advice.schemas import Proof, ProofCheck, WordsOut
 from services.payments.fields import plain

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.advice import repository
 from services.payments.advice import words as say
-from services.payments.advice.document import Grid, Paper, Row
 from services.payments.advice.errors import BeneficiaryNotFound
 from services.payments.advice.make_advice import both, grouped
+from services.payments.advice.paper import Grid, Paper, Row
 from services.payments.advice.programme_words import component_words, programme_name, words_of
 from services.payments.advice.schemas import CurrencyTotal, StatementLine, WordsOut, YearlyStatement
 from services.payments.advice.words import Words

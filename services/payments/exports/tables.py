@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import anyio
-from openpyxl import Workbook
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.exports import repository
@@ -68,6 +67,9 @@ async def totals_csv(session: AsyncSession, scope: Scope) -> str:
 
 async def write_workbook(context: Context, scope: Scope, path: Path) -> None:
     """Totals and lines as two sheets, from one snapshot; rows go to the disk as they come."""
+    # openpyxl loads numpy and Pillow: no process needs them but one that writes a workbook.
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
     sheet_of_totals, sheet = book.create_sheet("totals"), book.create_sheet("payments")
     async with context.database.session() as session:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments.advice import words as say
-from services.payments.advice.document import Grid, Paper, Row, render
+from services.payments.advice.document import render
 from services.payments.advice.make_advice import grouped
+from services.payments.advice.paper import Grid, Paper, Row
 from services.payments.instructions.outcomes import Outcome, apply_outcomes
 from services.payments.tests.builders import CORE, PROGRAMME, SETTINGS, VILLAGES, Cycle, Grant, Office
 from shared.contracts.eligibility import EntitlementLine, ProgrammePublished, ProgrammeText

@@ -10,17 +10,19 @@ import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from services.registry.duplicates import repository
-from services.registry.duplicates.compare import Comparison, Pair
 from services.registry.duplicates.features import Person, feature_batch, village_place
 from services.registry.duplicates.rules import load_rules
 from shared import audit
 from shared.ids import uuid7
 from shared.jobs import JobFailed, JobKind, JobRun, Schedule, enqueue
 from shared.service import Context
+
+if TYPE_CHECKING:
+    from services.registry.duplicates.compare import Comparison, Pair
 
 FIND_JOB: Final = "find_duplicates"
 PORTION: Final = 5_000
@@ -33,6 +35,9 @@ async def find_duplicates(run: JobRun) -> Mapping[str, Any]:
         found = await repository.find_run(session, run_id)
     if found is None:
         raise JobFailed("run_not_found", "The run is not recorded here.")
+    # splink, DuckDB and pandas are large: no process loads them but a worker that compares.
+    from services.registry.duplicates.compare import Comparison
+
     comparison = Comparison(load_rules())
     try:
         fresh, known = await _read(run, comparison, found.registered_since, found.place)

@@ -9,7 +9,7 @@ plainly right, and Python works for the sealed numbers alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
@@ -52,11 +52,11 @@ _VILLAGE: Final = r"^[0-9]{8}$"
 _DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _NAME: Final = r"^[\p{L}\p{Mn}\p{Mc}][^\x00-\x1f\x7f\x{2028}\x{2029}]*$"
 _MAX_NAME: Final = 200
-_TRUE: Final = pa.array(["true", "1", "yes"])
-_BOOLEANS: Final = pa.array(["", "false", "0", "no", "true", "1", "yes"])
-_LEVELS: Final = pa.array(["1", "2"])
-_EARLIEST: Final = pa.scalar(date(1900, 1, 1))
-_FIRST_DAY: Final = pa.scalar(date.min)
+_TRUE: Final = ("true", "1", "yes")
+_BOOLEANS: Final = ("", "false", "0", "no", *_TRUE)
+_LEVELS: Final = ("1", "2")
+_EARLIEST: Final = date(1900, 1, 1)
+_FIRST_DAY: Final = date.min
 _CELL: Final = {name: position for position, name in enumerate(COLUMNS)}
 
 
@@ -200,7 +200,7 @@ class ColumnParser:
 
     def _household(self, cell: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         level = cell["poverty_level"]
-        with_card = pc.is_in(level, _LEVELS)
+        with_card = _is_one_of(level, _LEVELS)
         card, fitting = self._sealed(cell["card_number"], CARD_PATTERN, EQUITY_CARD)
         starts, start_right = _dates(cell["card_valid_from"])
         ends, end_right = _dates(cell["card_valid_until"])
@@ -230,7 +230,7 @@ class ColumnParser:
         whole = pc.if_else(month, pc.binary_join_element_wise(born, "01", "-"), whole)
         birth_date, dated = _dates(whole)
         grown = pc.less_equal(birth_date, pa.scalar(self._rows.grown_since))
-        pregnant, hiv = pc.is_in(cell["pregnant"], _TRUE), pc.is_in(cell["living_with_hiv"], _TRUE)
+        pregnant, hiv = _is_one_of(cell["pregnant"], _TRUE), _is_one_of(cell["living_with_hiv"], _TRUE)
         disability = pc.if_else(pc.equal(cell["disability"], ""), "none", cell["disability"])
         female = pc.equal(cell["sex"], "female")
         right = _all(
@@ -239,12 +239,12 @@ class ColumnParser:
             pc.or_(female, pc.equal(cell["sex"], "male")),
             dated,
             pc.less_equal(birth_date, pa.scalar(self._today)),
-            pc.greater_equal(birth_date, _EARLIEST),
-            pc.is_in(cell["relationship"], pa.array(sorted(RELATIONSHIPS))),
+            pc.greater_equal(birth_date, pa.scalar(_EARLIEST)),
+            _is_one_of(cell["relationship"], RELATIONSHIPS),
             pc.or_(pc.not_equal(cell["relationship"], "head"), grown),
-            pc.is_in(disability, pa.array(sorted(DISABILITIES))),
-            pc.is_in(cell["pregnant"], _BOOLEANS),
-            pc.is_in(cell["living_with_hiv"], _BOOLEANS),
+            _is_one_of(disability, DISABILITIES),
+            _is_one_of(cell["pregnant"], _BOOLEANS),
+            _is_one_of(cell["living_with_hiv"], _BOOLEANS),
             pc.or_(pc.invert(pregnant), female),
         )
         values = {name: cell[name] for name in ("person_ref", "name_km", "name_en", "sex", "relationship")}
@@ -296,12 +296,17 @@ def _all(*conditions: Any) -> Any:
     return pc.fill_null(together, False)
 
 
+def _is_one_of(cells: Any, words: Iterable[str]) -> Any:
+    # Made at each use: with its first array pyarrow loads pandas, which only a process that reads files needs.
+    return pc.is_in(cells, pa.array(sorted(words)))
+
+
 def _dates(cells: Any) -> tuple[Any, Any]:
     """Days, and which cells are one: written back they are the same, so that no month has a day that it has not."""
     formed = pc.match_substring_regex(cells, _DAY)
     read = pc.strptime(pc.if_else(formed, cells, None), "%Y-%m-%d", "s", error_is_null=True).cast(pa.date32())
     same = pc.equal(read.cast(pa.string()), cells)
-    return read, _all(formed, same, pc.greater_equal(read, _FIRST_DAY))
+    return read, _all(formed, same, pc.greater_equal(read, pa.scalar(_FIRST_DAY)))
 
 
 def _named(name_km: Any, name_en: Any) -> Any:

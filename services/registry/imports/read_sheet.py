@@ -15,9 +15,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from services.registry.imports import limits
 from services.registry.imports.errors import UnpacksTooLarge, UnreadableFile
 from services.registry.imports.sealed_spool import SealedSpool
@@ -26,10 +23,10 @@ from services.registry.imports.table import EVERY_COLUMN, Row, Table, cell_text,
 _MAX_COLUMNS: Final = 2 * len(EVERY_COLUMN)
 _PROLOG_BYTES: Final = 65_536
 _DAMAGE: Final = (
-    *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, KeyError, ValueError, TypeError),
+    *(zipfile.BadZipFile, zlib.error, ParseError, KeyError, ValueError, TypeError),
     *(AttributeError, IndexError, EOFError, NotImplementedError, RuntimeError),
 )
-"""What openpyxl and zipfile raise on files that are not what they say they are."""
+"""What openpyxl and zipfile raise on files that are not what they say they are, beside openpyxl's own error."""
 
 
 def read_sheet(spool: SealedSpool) -> Iterator[Table]:
@@ -57,14 +54,18 @@ def _row(values: tuple[Any, ...], order: tuple[int, ...]) -> Row:
 
 
 def _rows(spool: SealedSpool) -> Iterator[tuple[Any, ...]]:
+    # openpyxl loads numpy and Pillow: no process needs them but one that reads a workbook.
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     file = io.BufferedReader(spool, 1 << 16)
     try:
         inspect(file)
-        book = openpyxl.load_workbook(file, read_only=True, data_only=False)
+        book = load_workbook(file, read_only=True, data_only=False)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()
         yield from sheet.iter_rows(max_col=_MAX_COLUMNS, values_only=True)
-    except _DAMAGE as error:
+    except (*_DAMAGE, InvalidFileException) as error:
         raise UnreadableFile("xlsx") from error
 
 
