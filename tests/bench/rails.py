@@ -19,13 +19,10 @@ import contextlib
 import json
 import re
 import resource
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -36,8 +33,7 @@ import uvloop
 from sqlalchemy import text
 
 from services.payments.ledger.repository import open_fund_accounts, open_programme_accounts
-from services.payments.rails.pain001 import Debtor, length, pieces
-from services.payments.rails.port import BatchHeader, Document, Instruction, Media
+from services.payments.rails.port import Document, Media
 from services.payments.rails.signature import sign
 from services.payments.reconciliation.ingest_document import ingest_in_pieces
 from services.payments.reconciliation.rules import Rules
@@ -46,11 +42,10 @@ from shared.crypto import KeyedHash
 from shared.db import Database
 from shared.testing import wait_for
 from tests.bench.gateway import start_gateway
+from tests.bench.rail_files import FILE, files
 from tests.faults.platform import Platform, platform
 
 SECRET: Final = "secret of the bench"
-FILE: Final = 10_000
-"""Transactions in one bank file: the rail's default."""
 ENVIRONMENT: Final = {
     "SAMAKI_ENCRYPTION_KEY": base64.b64encode(b"e" * 32).decode(),
     "SAMAKI_HASH_KEY": base64.b64encode(b"h" * 32).decode(),
@@ -62,64 +57,6 @@ ENVIRONMENT: Final = {
     "SAMAKI_MOBILE_MONEY_CALLBACK_SECRET": SECRET,
 }
 Figures = dict[str, dict[str, float]]
-
-
-# --- files ----------------------------------------------------------------------------------------------------------
-
-
-def files(short: bool) -> dict[str, float]:
-    """Write pain.001 files in a process of its own; its figures."""
-    count = 50_000 if short else 700_000
-    command = [sys.executable, "-m", "tests.bench.rails", "--child", str(count)]
-    ended = subprocess.run(command, check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(ended.stdout)
-    return figures
-
-
-def write_files(count: int) -> dict[str, float]:
-    """In the child: each file measured, then written, from a stream of instructions."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    debtor, size, spent = Debtor("National Treasury", "KH25NATB0000000001", "NATBKHPP"), 0, 0.0
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "file.xml"
-        for first in range(0, count, FILE):
-            batch = _header(min(FILE, count - first))
-            started = time.perf_counter()
-            expected = length(batch, _instructions(first, batch.count), debtor)
-            with path.open("wb") as out:
-                for piece in pieces(batch, _instructions(first, batch.count), debtor):
-                    out.write(piece)
-            spent += time.perf_counter() - started
-            assert path.stat().st_size == expected
-            size += expected
-        started = time.perf_counter()
-        with path.open("wb") as out:
-            for _ in range(0, size, 1 << 20):
-                out.write(b" " * (1 << 20))
-        raw = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {
-        "count": count,
-        "per_s": count / spent,
-        "raw_per_s": count / raw,
-        "mib": size / 2**20,
-        "peak_mib": peak / 1024,
-        "grown_mib": (peak - before) / 1024,
-    }
-
-
-def _header(count: int) -> BatchHeader:
-    identity = uuid4()
-    amount = sum((Decimal(80_000 + i % 1000) for i in range(count)), Decimal(0))
-    created = datetime(2020, 7, 27, 9, 0, tzinfo=UTC)
-    return BatchHeader(identity, "bank", "", f"SMK{identity.hex}", count, amount, "KHR", created, date(2020, 7, 27))
-
-
-def _instructions(first: int, count: int) -> Iterator[Instruction]:
-    for i in range(count):
-        yield Instruction(
-            f"{first + i:032x}", Decimal(80_000 + i % 1000), "KHR", "ACLBKHPP", f"000{first + i:09d}", "Sok Dara"
-        )
 
 
 # --- statement lines ------------------------------------------------------------------------------------------------
@@ -419,11 +356,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.rails")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--only", default="files,lines,callbacks")
-    parser.add_argument("--child", type=int, default=0)
     options = parser.parse_args()
-    if options.child:
-        print(json.dumps(write_files(options.child)))
-        return 0
     for row in rows(uvloop.run(measure(options.short, options.only))):
         print(" | ".join(str(cell) for cell in row))
     return 0
