@@ -70,6 +70,12 @@ async def reissue_payment(
         raise NotReissuable(
             "The same benefit is paid, or on its way, under another record of this beneficiary.", payment_id=str(twin)
         )
+    unexplained = await repository.unexplained_money(session, payment_id)
+    if unexplained is not None:
+        raise NotReissuable(
+            "The rail booked money for it that nobody has explained: resolve that break first.",
+            break_id=str(unexplained),
+        )
     account = await _choose_account(session, principal, payment, same_account=same_account, now=now)
     for asked_by in await repository.remedies_asked_by(session, payment_id):
         if asked_by == principal.subject:

@@ -85,7 +85,7 @@ _LEAVE_OUT = text(
     RETURNING batch.count
     """
 )
-_DISSOLVE = text("DELETE FROM batch WHERE id = :id AND tries = 0 AND state = 'formed'")
+_DISSOLVE = text("DELETE FROM batch WHERE id = :id AND sent_on IS NULL AND state = 'formed'")
 _RELEASE = text("UPDATE payment_attempt SET batch_id = NULL, updated_at = :now WHERE batch_id = :id")
 _DUE = text(
     """
@@ -97,8 +97,9 @@ _DUE = text(
 _LOCK = text("SELECT * FROM batch WHERE id = :id FOR UPDATE")
 _SUBMITTING = text(
     """
-    UPDATE batch SET state = 'submitting', tries = tries + 1, next_at = :next_at, sent_on = :day, waits_for = ''
-    WHERE id = :id RETURNING tries
+    UPDATE batch SET state = 'submitting', tries = tries + 1, next_at = :next_at, sent_on = :day, waits_for = '',
+        execution_on = CASE WHEN sent_on IS NULL THEN GREATEST(execution_on, CAST(:day AS date)) ELSE execution_on END
+    WHERE id = :id RETURNING *
     """
 )
 _SENT = text(
@@ -115,7 +116,7 @@ _ANSWER = text(
     """
     UPDATE batch SET state = :state, reference = COALESCE(NULLIF(:reference, ''), reference),
         reason_code = :reason_code, reason = :reason, next_at = :next_at,
-        sent_on = CASE WHEN :state = 'formed' THEN NULL ELSE sent_on END,
+        sent_on = CASE WHEN :state = 'formed' THEN CAST(:sent_before AS date) ELSE sent_on END,
         submitted_at = CASE WHEN :state = 'submitted' THEN COALESCE(submitted_at, :now) ELSE submitted_at END,
         completed_at = CASE WHEN :state = 'rejected' THEN :now ELSE completed_at END
     WHERE id = :id AND tries = :tries AND state IN ('formed', 'submitting', 'unknown')
@@ -124,6 +125,9 @@ _ANSWER = text(
 )
 _MARK_UNKNOWN = text(
     "UPDATE payment_attempt SET state = 'unknown', updated_at = :now WHERE batch_id = :id AND state = 'sent'"
+)
+_MARK_QUEUED = text(
+    "UPDATE payment_attempt SET state = 'queued', updated_at = :now WHERE batch_id = :id AND state = 'sent'"
 )
 _MARK_SENT = text(
     "UPDATE payment_attempt SET state = 'sent', updated_at = :now WHERE batch_id = :id AND state = 'unknown'"
@@ -255,13 +259,18 @@ async def queued_ids(session: AsyncSession, rail: str, most: int) -> list[UUID]:
     return list((await session.execute(_QUEUED_IDS, {"rail": rail, "most": most})).scalars())
 
 
+async def dissolve(session: AsyncSession, batch_id: UUID, now: datetime) -> None:
+    """Take a batch that never left apart: its attempts are queued again."""
+    await session.execute(_RELEASE, {"id": batch_id, "now": now})
+    await session.execute(_DISSOLVE, {"id": batch_id})
+
+
 async def leave_out(session: AsyncSession, batch_id: UUID, attempts: Sequence[UUID], now: datetime) -> bool:
     """Take attempts out of a batch that never left. They are queued again. False: nothing is left of the batch."""
     values = {"id": batch_id, "attempts": list(attempts), "now": now}
     if (await session.execute(_LEAVE_OUT, values)).one_or_none() is not None:
         return True
-    await session.execute(_RELEASE, {"id": batch_id, "now": now})
-    await session.execute(_DISSOLVE, {"id": batch_id})
+    await dissolve(session, batch_id, now)
     return False
 
 
@@ -280,11 +289,16 @@ async def lock(session: AsyncSession, batch_id: UUID) -> Any | None:
     return (await session.execute(_LOCK, {"id": batch_id})).one_or_none()
 
 
-async def begin_submission(session: AsyncSession, batch_id: UUID, now: datetime, next_at: datetime, day: date) -> int:
-    """Record, before the call, that the call is about to be made. Returns its number: the fence for its answer."""
-    tries = (await session.execute(_SUBMITTING, {"id": batch_id, "next_at": next_at, "day": day})).scalar_one()
+async def begin_submission(session: AsyncSession, batch_id: UUID, now: datetime, next_at: datetime, day: date) -> Any:
+    """Record, before the call, that the call is about to be made.
+
+    Returns:
+        The batch as it goes out: `tries` is the call's number, the fence for its answer. One that waited over a
+        cut-off is executed on the day it goes; one that may have left before keeps its day.
+    """
+    row = (await session.execute(_SUBMITTING, {"id": batch_id, "next_at": next_at, "day": day})).one()
     await session.execute(_SENT, {"id": batch_id, "now": now})
-    return int(tries)
+    return row
 
 
 async def begin_query(session: AsyncSession, batch_id: UUID, next_at: datetime) -> int:
@@ -303,8 +317,12 @@ async def record_answer(
     reason: str,
     now: datetime,
     wait: timedelta,
+    sent_before: date | None,
 ) -> bool:
     """Record a call's answer, unless another call or a status report has overtaken it.
+
+    Arguments:
+        sent_before: when the batch was handed over before this call, if it may have left then.
 
     Returns:
         Whether it was recorded.
@@ -320,11 +338,14 @@ async def record_answer(
             "reason": reason,
             "now": now,
             "next_at": now + wait,
+            "sent_before": sent_before,
         },
     )
     if row.one_or_none() is None:
         return False
-    if state is BatchState.UNKNOWN:
+    if state is BatchState.FORMED and sent_before is None:
+        await session.execute(_MARK_QUEUED, {"id": batch_id, "now": now})
+    elif state is BatchState.UNKNOWN:
         await session.execute(_MARK_UNKNOWN, {"id": batch_id, "now": now})
     elif state is BatchState.SUBMITTED:
         await session.execute(_MARK_SENT, {"id": batch_id, "now": now})

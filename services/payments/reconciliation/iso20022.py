@@ -26,20 +26,26 @@ from services.payments.reconciliation.errors import StatementMalformed, Statemen
 from services.payments.reconciliation.iso20022_fields import FieldReader, Fields
 from services.payments.reconciliation.iso20022_sequence import StatementCollector
 from services.payments.reconciliation.model import (
+    BATCH_PREFIX,
+    DUPLICATE_REFERENCE,
     Direction,
     DocumentHead,
     Line,
     OutcomeKind,
     Scheme,
     Statement,
+    own_reference,
+    rails_day,
     status_kind,
 )
 
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:(pain\.002|camt\.054|camt\.053|pacs\.004)\.\d{3}\.\d{2}")
 _LINES = {"pain.002": "TxInfAndSts", "camt.054": "Ntry", "camt.053": "Ntry", "pacs.004": "TxInf"}
 _HEADS = ("GrpHdr", "OrgnlGrpInfAndSts", "OrgnlGrpInf")
+_BLOCK = "OrgnlPmtInfAndSts"
 _PARTS = ("Acct", "Bal", "TxsSummry", "Stmt")
 _HEAD_FIELDS = ("MsgId", "CreDtTm", "OrgnlMsgId", "GrpSts", "StsRsnInf/Rsn/Cd", "StsRsnInf/Rsn/Prtry")
+_BLOCK_FIELDS = ("OrgnlPmtInfId", "PmtInfSts", "StsRsnInf/Rsn/Cd", "StsRsnInf/Rsn/Prtry")
 _STATUS_FIELDS = (
     "OrgnlEndToEndId",
     "TxSts",
@@ -76,11 +82,27 @@ _DETAIL_FIELDS = (
     "RltdPties/CdtrAcct/Id/IBAN",
     "RltdPties/CdtrAcct/Id/Othr/Id",
 )
-_OWN_FIELDS = ("CdtDbtInd", "Sts", "Sts/Cd", "BookgDt/Dt", "BookgDt/DtTm", "AcctSvcrRef", "Amt", "Amt@Ccy")
+_OWN_FIELDS = (
+    "CdtDbtInd",
+    "Sts",
+    "Sts/Cd",
+    "BookgDt/Dt",
+    "BookgDt/DtTm",
+    "AcctSvcrRef",
+    "Amt",
+    "Amt@Ccy",
+    "RvslInd",
+    "BkTxCd/Domn/Fmly/SubFmlyCd",
+)
 _OWN = len(_OWN_FIELDS)
 _ENTRY_FIELDS = (*_OWN_FIELDS, *(f"{_DETAILS}/{name}" for name in _DETAIL_FIELDS))
 """An entry's own fields, and those of the first transaction in it: most have one."""
+_BATCH_NAMES = ("NtryDtls/Btch/PmtInfId", "NtryDtls/Btch/MsgId", f"{_DETAILS}/Refs/PmtInfId", f"{_DETAILS}/Refs/MsgId")
+"""Where a booking that names no payment names the batch it is the sum of."""
+_RETURNS = "RRTN"
+"""ISO 20022 bank transaction sub-family of what comes back."""
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,5})?", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _READABLE = "send pain.002, camt.054, camt.053 or pacs.004"
 _EPOCH = date(1970, 1, 1)
 _DIRECTIONS: dict[str, Direction] = {"DBIT": "debit", "CRDT": "credit"}
@@ -160,16 +182,24 @@ class StatementReader:
         """
         if not self._kind:
             self._kind, self._in = self._identify()
-        line = _LINES[self._kind]
-        names = {self._in + name: name for name in (line, *_HEADS, *parts)}
+        line, in_block = _LINES[self._kind], False
+        names = {self._in + name: name for name in (line, _BLOCK, *_HEADS, *parts)}
         with self._open() as opened:
             body = _Watched(opened)
             try:
                 for _, element in _parse(body, "end", tuple(names)):
                     name = names[element.tag]
+                    if name == _BLOCK:
+                        if not in_block:
+                            self._read_block(element)
+                        in_block = False
+                        continue
+                    if name == line and not in_block:  # what stands before a block's first line is freed with it
+                        in_block = True
+                        self._read_block(element.getparent())
                     yield name, element
-                    body.unread = 0
                     if name == line:
+                        body.unread = 0
                         _free(element)
             except etree.XMLSyntaxError as error:
                 raise _not_whole(error) from error
@@ -198,9 +228,18 @@ class StatementReader:
             except Unreadable as problem:
                 raise StatementMalformed(str(problem)) from None
             return
-        self._fields["original_message_id"] = (original or "")[:140]
+        self._fields["original_message_id"] = own_reference(original or "")
         if name == "OrgnlGrpInfAndSts":
             self._fields["group_status"] = (status or "")[:4]
+            self._fields["group_reason"] = (code or own_code or "")[:35]
+
+    def _read_block(self, block: Any) -> None:
+        """A refusal of the payment block is one of the whole batch: our files have one block, of the same name."""
+        if self._kind != "pain.002" or block is None or block.tag != self._in + _BLOCK:
+            return
+        (name, status, code, own_code), _ = self._of(_BLOCK_FIELDS).walk(block)
+        if status == "RJCT" and own_reference(name or "") == self._fields.get("original_message_id"):
+            self._fields["group_status"] = status
             self._fields["group_reason"] = (code or own_code or "")[:35]
 
     def _of(self, wanted: Sequence[str], counted: str = "") -> FieldReader:
@@ -219,9 +258,11 @@ class StatementReader:
     def _status(self, fields: Fields, number: int) -> Line:
         reference, status, on, code, own_code, amount, currency, iban, other = fields
         exact = _amount(amount)
+        # Our references are unique for ever: one that the bank has had before is this very payment, sent again.
+        known = status == "RJCT" and code == DUPLICATE_REFERENCE
         return Line(
             number,
-            status_kind(status or "", exact is not None),
+            "accepted" if known else status_kind(status or "", exact is not None),
             _reference(reference),
             exact,
             _currency(amount, currency),
@@ -248,22 +289,55 @@ class StatementReader:
     def _entry(self, element: Any, number: int) -> list[Line]:
         """One line per transaction of a booked entry (an entry may bundle many); none for a pending one."""
         fields, times = self._of(_ENTRY_FIELDS, _DETAILS).read(element)
-        way, status, status_code, on, at, own, amount, currency = fields[:_OWN]
+        way, status, status_code, on, at, own, amount, currency, reversed_, family = fields[:_OWN]
         if (status_code or status) != "BOOK":
             return []
-        booked = _Booked(way or "", own or "", _day(on or at, self._created), _amount(amount), currency or "")
-        if times == 1:
-            return [_detail(fields[_OWN:], number, booked, is_whole=True)]
+        booked = _Booked(
+            way or "",
+            own or "",
+            _day(on or at, self._created),
+            _amount(amount),
+            _currency(amount, currency),
+            reversed_ in ("true", "1"),
+            family == _RETURNS,
+        )
         if times == 0:
-            kind: OutcomeKind | None = "settled" if way == "DBIT" else None
-            line = Line(number, kind, "", booked.amount, _currency(amount, currency), booked.on, booked.own[:140])
-            return [line._replace(direction=_DIRECTIONS.get(booked.way, ""))]
-        details = element.findall("/".join(self._in + name for name in _DETAILS.split("/")))
-        reader = self._of(_DETAIL_FIELDS)
-        return [
-            _detail(reader.read(detail)[0], number + offset, booked, is_whole=False)
-            for offset, detail in enumerate(details)
-        ]
+            return [_whole(booked, self._batch_of(element), number)]
+        if times == 1:
+            lines = [_detail(fields[_OWN:], number, booked, is_whole=True)]
+            if not lines[0].end_to_end_id and lines[0].amount == booked.amount:
+                lines = [_whole(booked, self._batch_of(element), number)]
+        else:
+            details = element.findall("/".join(self._in + name for name in _DETAILS.split("/")))
+            reader = self._of(_DETAIL_FIELDS)
+            lines = [
+                _detail(reader.read(detail)[0], number + offset, booked, is_whole=False)
+                for offset, detail in enumerate(details)
+            ]
+        return [*lines, *_remainder(lines, booked, number + len(lines))]
+
+    def _batch_of(self, element: Any) -> str:
+        """The batch of ours that an entry without a payment's reference is about; empty where it names none."""
+        for path in _BATCH_NAMES:
+            named = own_reference(element.findtext("/".join(self._in + name for name in path.split("/"))) or "")
+            if named.startswith(BATCH_PREFIX):
+                return named
+        return ""
+
+
+def _whole(booked: _Booked, batch: str, number: int) -> Line:
+    """The line of an entry that names no payment: of a batch booked as one sum, or of nothing that is known."""
+    reference = "" if booked.way == "DBIT" and booked.reversal else batch
+    return Line(
+        number,
+        booked.kind(),
+        reference,
+        booked.amount,
+        booked.currency,
+        booked.on,
+        booked.own[:140],
+        direction=_DIRECTIONS.get(booked.way, ""),
+    )
 
 
 def _detail(fields: Fields, number: int, booked: _Booked, *, is_whole: bool) -> Line:
@@ -273,30 +347,58 @@ def _detail(fields: Fields, number: int, booked: _Booked, *, is_whole: bool) -> 
         amount, currency = inner, inner_currency
     exact, unit = _amount(amount), _currency(amount, currency)
     if exact is None and is_whole:
-        exact, unit = booked.amount, booked.currency[:3]
-    way = own_way or booked.way
+        exact, unit = booked.amount, booked.currency
+    one = booked._replace(way=own_way or booked.way, returns=booked.returns or returned is not None)
+    # A credit that is taken back is money that left, and no payment's; who is credited by a credit is ourselves.
+    taken_back = one.way == "DBIT" and one.reversal
     return Line(
         number,
-        "settled" if way == "DBIT" else "returned" if returned is not None else None,
-        _reference(reference),
+        one.kind(),
+        "" if taken_back else _reference(reference),
         exact,
         unit,
-        booked.on,
-        (entry or booked.own)[:140],
+        one.on,
+        (entry or one.own)[:140],
         (reason or "")[:35],
-        *_payee(iban, other),
-        _DIRECTIONS.get(way, ""),
+        *(_payee(iban, other) if one.way == "DBIT" else (Scheme.NONE, "")),
+        _DIRECTIONS.get(one.way, ""),
     )
 
 
+def _remainder(lines: Sequence[Line], booked: _Booked, number: int) -> list[Line]:
+    """What an entry moved besides its transactions (a charge, or one that the bank left out), as a line of its own."""
+    if booked.amount is None or any(line.amount is None or line.currency != booked.currency for line in lines):
+        return []
+    own = _DIRECTIONS.get(booked.way, "")
+    moved = sum((line.amount if line.direction == own else -line.amount for line in lines if line.amount), Decimal(0))
+    if moved == booked.amount:
+        return []
+    if moved > booked.amount:
+        problem = "the transactions of this entry are more than its amount"
+        return [Line(number, None, "", None, "", booked.on, problem=problem)]
+    rest = _whole(booked._replace(amount=booked.amount - moved, returns=False), "", number)
+    return [rest._replace(entry=f"{rest.entry}/rest"[-140:])]
+
+
 class _Booked(NamedTuple):
-    """An entry's own fields: credit or debit, the bank's reference, the day, the amount."""
+    """An entry's own fields: credit or debit, the bank's reference, the day, the amount.
+
+    `reversal`: it undoes an earlier entry of the other direction. `returns`: it is a payment that came back.
+    """
 
     way: str
     own: str
     on: date
     amount: Decimal | None
     currency: str
+    reversal: bool
+    returns: bool
+
+    def kind(self) -> OutcomeKind | None:
+        """What it says of a payment."""
+        if self.way == "DBIT":
+            return "settled"
+        return "returned" if self.way == "CRDT" and (self.returns or self.reversal) else None
 
 
 class _Watched:
@@ -370,22 +472,31 @@ def _decimal(text: str) -> Decimal:
 
 
 def _currency(amount: str | None, currency: str | None) -> str:
-    return (currency or "")[:3] if amount is not None else ""
+    """The currency of an amount.
+
+    Raises:
+        Unreadable: it is no code of three capital letters.
+    """
+    if amount is None or not currency:
+        return ""
+    if not _CURRENCY.fullmatch(currency):
+        raise Unreadable("a currency is not three capital letters")
+    return currency
 
 
 def _reference(value: str | None) -> str:
     """An EndToEndId, or nothing for the standard's own word for "none was given"."""
-    return "" if value is None or value == "NOTPROVIDED" else value[:35]
+    return "" if value is None or value == "NOTPROVIDED" else own_reference(value)
 
 
 def _day(text: str | None, otherwise: date) -> date:
-    """The date of an ISO date or date-time as written (the rail's own day), or the document's."""
+    """The rails' own day of an ISO date or date-time, or the document's."""
     return _date(text) if text else otherwise
 
 
 @lru_cache(maxsize=1024)
 def _date(text: str) -> date:
     try:
-        return datetime.fromisoformat(text).date()
-    except ValueError:
+        return rails_day(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
         raise Unreadable("a date is not a date") from None

@@ -188,6 +188,8 @@ async def _pay_out(
 async def _check(session: AsyncSession, context: Context, row: Record, said: Redemption) -> None:
     if context.clock.today() > row.window_until:
         raise WindowClosed("The money goes back to the fund; it can be issued again.")
+    if row.payee_died:  # whoever comes with the code, or for her: a mandate ends with the one who gave it
+        raise PaymentNotPayable("The payee's death is on record: the money goes back to the fund with the window.")
     if row.voucher_serial is not None and row.voucher_state != "activated":
         raise PaymentNotPayable("This voucher is not activated.")
     if (said.amount, said.currency) != (row.amount, row.currency):

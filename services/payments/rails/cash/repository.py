@@ -57,7 +57,11 @@ _TOLD = text(
 _BY_REFERENCE = text(
     """
     SELECT c.*, p.beneficiary_id, p.id AS payment_id, p.fund_code, p.programme_code, p.payment_list_id, a.batch_id,
-           v.serial AS voucher_serial, v.state AS voucher_state
+           v.serial AS voucher_serial, v.state AS voucher_state,
+           EXISTS (SELECT FROM death g WHERE NOT g.withdrawn AND (g.person_id = p.beneficiary_id
+               OR (g.household_id = p.beneficiary_id AND g.living_members = 0)
+               OR g.person_id IN (SELECT o.id FROM identity_member m JOIN identity_member o
+                   ON o.canonical_id = m.canonical_id WHERE m.id = p.beneficiary_id))) AS payee_died
     FROM cash_collection c
     LEFT JOIN payment_attempt a ON a.id = c.attempt_id
     LEFT JOIN payment p ON p.id = a.payment_id

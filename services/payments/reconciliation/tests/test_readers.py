@@ -97,7 +97,7 @@ def test_pending_entries_are_not_bookings():
 
 
 def test_one_entry_may_bundle_many_transactions():
-    one, two = entry("a", "1"), entry("b", "2")
+    one, two = entry("a", "1").replace(">1<", ">3<", 1), entry("b", "2")
     details = two[two.index("<TxDtls>") : two.index("</NtryDtls>")]
     lines, _ = read(camt("camt.054", "M1", [one.replace("</NtryDtls>", details + "</NtryDtls>"), entry("c", "3")]))
     assert [(line.number, line.end_to_end_id, line.amount) for line in lines] == [
@@ -192,6 +192,153 @@ def test_files_of_other_banks_are_read(name: str):
     assert all(line.end_to_end_id or line.amount is not None or line.kind for line in lines)
 
 
+# --- what real banks write ------------------------------------------------------------------------------------------
+
+OURS = "0123456789abcdef0123456789abcdef"
+BATCH = f"SMK{OURS}"
+
+
+def details(*transactions: tuple[str, str], amount: str, **kwargs: str) -> str:
+    """One entry of this amount that bundles transactions: (reference, amount)."""
+    made = [entry(ref, each, **kwargs) for ref, each in transactions]
+    inner = "".join(one[one.index("<TxDtls>") : one.index("</NtryDtls>")] for one in made)
+    first = made[0]
+    whole = first[: first.index("<NtryDtls>")].replace(f">{transactions[0][1]}<", f">{amount}<", 1)
+    return f"{whole}<NtryDtls>{inner}</NtryDtls></Ntry>"
+
+
+def test_what_an_entry_moved_besides_its_transactions_is_a_line_of_its_own():
+    lines, _ = read(camt("camt.053", "M1", [details(("a", "100"), ("b", "200"), amount="350"), entry("c", "3")]))
+    assert [(one.number, one.kind, one.end_to_end_id, one.amount) for one in lines] == [
+        (0, "settled", "a", Decimal(100)),
+        (1, "settled", "b", Decimal(200)),
+        (2, "settled", "", Decimal(50)),
+        (3, "settled", "c", Decimal(3)),
+    ]
+    (paid, charged) = read(camt("camt.053", "M1", [details(("a", "100"), amount="105")]))[0]
+    assert (paid.amount, charged.amount, charged.direction) == (Decimal(100), Decimal(5), "debit")
+    assert paid.entry != charged.entry
+
+
+def test_transactions_that_are_more_than_their_entry_are_told():
+    lines, _ = read(camt("camt.053", "M1", [details(("a", "100"), ("b", "200"), amount="299")]))
+    assert [bool(one.problem) for one in lines] == [False, False, True]
+
+
+def test_transactions_in_another_currency_than_their_entry_are_not_added_up():
+    foreign = details(("a", "20"), ("b", "20"), amount="160000").replace('<Amt Ccy="KHR">20<', '<Amt Ccy="USD">20<')
+    assert len(read(camt("camt.053", "M1", [foreign]))[0]) == 2
+
+
+@pytest.mark.parametrize("where", ["Btch", "Refs"])
+def test_a_batch_booked_as_one_sum_is_named_by_the_batch(where: str):
+    whole = entry("x", "160001")
+    head, inner = whole[: whole.index("<NtryDtls>")], f"<MsgId>{BATCH.upper()}</MsgId>"
+    inside = f"<Btch>{inner}<NbOfTxs>2</NbOfTxs></Btch>" if where == "Btch" else f"<TxDtls><Refs>{inner}</Refs></TxDtls>"
+    lines, _ = read(camt("camt.053", "M1", [f"{head}<NtryDtls>{inside}</NtryDtls></Ntry>"]))
+    assert [(one.kind, one.end_to_end_id, one.amount) for one in lines] == [("settled", BATCH, Decimal(160001))]
+
+
+def reversal(one: str) -> str:
+    return one.replace("<Sts>", "<RvslInd>true</RvslInd><Sts>", 1)
+
+
+def test_a_debit_taken_back_is_a_return_and_a_credit_taken_back_is_money_that_left():
+    lines, _ = read(
+        camt(
+            "camt.053",
+            "M1",
+            [
+                reversal(entry("a", "7", direction="CRDT")),
+                reversal(entry("b", "8")),
+                entry("c", "9", direction="CRDT").replace(
+                    "<AcctSvcrRef>",
+                    "<BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>ICDT</Cd><SubFmlyCd>RRTN</SubFmlyCd></Fmly></Domn></BkTxCd>"
+                    "<AcctSvcrRef>",
+                ),
+            ],
+        )
+    )
+    assert [(one.kind, one.end_to_end_id, one.direction) for one in lines] == [
+        ("returned", "a", "credit"),
+        ("settled", "", "debit"),
+        ("returned", "c", "credit"),
+    ]
+
+
+def test_who_is_credited_by_what_comes_back_is_not_taken_for_the_payee():
+    (line,) = read(camt("camt.053", "M1", [entry("a", "7", direction="CRDT", returned="AC04", payee="TREASURY")]))[0]
+    assert (line.payee_scheme, line.payee_number) == (Scheme.NONE, "")
+
+
+@pytest.mark.parametrize("written", [OURS.upper(), f"  {OURS} ", f"{OURS}\n"])
+def test_a_reference_in_capitals_or_padded_by_the_bank_is_ours(written: str):
+    assert read(camt("camt.054", "M1", [entry(written, "7")]))[0][0].end_to_end_id == OURS
+    lines, reader = read(pain002("M1", BATCH.upper(), [(written, "ACCP", "")]))
+    assert (lines[0].end_to_end_id, reader.head.original_message_id) == (OURS, BATCH)
+
+
+def test_a_reference_cut_short_is_not_ours():
+    assert read(camt("camt.054", "M1", [entry(OURS[:16], "7")]))[0][0].end_to_end_id == OURS[:16]
+
+
+@pytest.mark.parametrize("currency", ["khr", "KHRX", "K", "R13"])
+def test_a_currency_that_is_none_makes_that_line_unreadable(currency: str):
+    lines, _ = read(camt("camt.054", "M1", [entry("a", "7", currency=currency), entry("b", "7")]))
+    assert [bool(line.problem) for line in lines] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        ("2020-07-31T16:59:59Z", date(2020, 7, 31)),
+        ("2020-07-31T17:00:00Z", date(2020, 8, 1)),
+        ("2020-08-01T00:30:00+07:00", date(2020, 8, 1)),
+        ("2020-07-31T23:59:59", date(2020, 7, 31)),
+    ],
+)
+def test_a_booking_is_of_the_banks_own_day_by_whatever_clock_it_is_told(moment: str, day: date):
+    body = camt("camt.054", "M1", [entry("a", "1")]).replace(b"<Dt>2020-07-28</Dt>", f"<DtTm>{moment}</DtTm>".encode())
+    assert read(body)[0][0].on == day
+    (line,) = gsma([completion(completionDate=moment)], "completions").lines()
+    assert line.on == day
+
+
+@pytest.mark.parametrize("code", ["DUPL", "DU01", "DU02", "AM05"])
+def test_every_code_for_a_file_that_came_before_confirms_the_batch(code: str):
+    _, reader = read(group_rejection("M2", BATCH, code))
+    assert (rejects_batch(reader.head), confirms_batch(reader.head)) == (False, True)
+
+
+def test_a_reference_that_the_bank_has_had_before_is_accepted_not_refused():
+    lines, _ = read(pain002("M1", BATCH, [("a", "RJCT", "DU04"), ("b", "RJCT", "AM05")]))
+    assert [line.kind for line in lines] == ["accepted", "failed"]
+
+
+@pytest.mark.parametrize("rows", [[], [("a", "RJCT", "AC04"), ("b", "RJCT", "")]])
+def test_a_refusal_of_the_payment_block_refuses_the_batch(rows: list[tuple[str, str, str]]):
+    told = f"<OrgnlPmtInfId>{BATCH}</OrgnlPmtInfId>"
+    refused = f"{told}<PmtInfSts>RJCT</PmtInfSts><StsRsnInf><Rsn><Cd>AM04</Cd></Rsn></StsRsnInf>"
+    body = pain002("M1", BATCH, rows, group="PART").replace(told.encode(), refused.encode())
+    reader = StatementReader(body)
+    reader.check()
+    assert rejects_batch(reader.head)
+    assert (reader.head.group_reason, len(list(reader.lines()))) == ("AM04", len(rows))
+    other = StatementReader(body.replace(told.encode(), b"<OrgnlPmtInfId>OTHER</OrgnlPmtInfId>"))
+    other.check()
+    assert not rejects_batch(other.head)
+
+
+def test_a_statement_without_a_closing_balance_is_of_the_day_it_was_made():
+    body = camt("camt.053", "M1", []).replace(
+        b"<Stmt><Id>M1</Id>",
+        b"<Stmt><Id>M1</Id><LglSeqNb>14</LglSeqNb><CreDtTm>2020-07-28T18:00:00Z</CreDtTm>"
+        b"<Acct><Id><Othr><Id>1</Id></Othr></Id><Ccy>KHR</Ccy></Acct>",
+    )
+    (statement,) = StatementReader(body).check()
+    assert (statement.year, statement.number, statement.closed, statement.entries) == (2020, Decimal(14), None, 0)
+
+
 # --- the operator ---------------------------------------------------------------------------------------------------
 
 CORRELATION = "0198a1f0-0000-7000-8000-000000000001"
@@ -258,7 +405,16 @@ def test_nonsense_callbacks_are_refused(body: bytes):
         kind_of(body)
 
 
-@pytest.mark.parametrize("change", [{"completionDate": "soon"}, {"completionDate": None}, {"amount": "many"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"completionDate": "soon"},
+        {"completionDate": None},
+        *({"amount": amount} for amount in ("many", "1e3", "1_000", " 5", "-5", "+5", "NaN", "1.000001", "٥")),
+        {"currency": "khr", "amount": "5"},
+        {"currency": "KHRX", "amount": "5"},
+    ],
+)
 def test_a_broken_line_of_an_operator_is_unreadable_and_no_other(change: dict[str, object]):
     reader = gsma([completion(**change), completion()], "completions")
     assert reader.check() == ()
