@@ -130,7 +130,7 @@ async def unexplained_money(session: AsyncSession, payment_id: UUID) -> UUID | N
     return (await session.execute(_UNEXPLAINED, {"payment": payment_id})).scalar_one_or_none()
 
 
-async def add_attempt(session: AsyncSession, row: Record, attempt_id: UUID, account: Record) -> Record:
+async def add_attempt(session: AsyncSession, row: Record, attempt_id: UUID, account: Any) -> Record:
     """Store attempt n + 1 of a locked payment, queued, and move the payment back to `instructed`."""
     statement = (
         update(payment)

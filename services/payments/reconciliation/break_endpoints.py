@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Query
 
-from services.payments.errors import FundInsufficient, FundNotFound
+from services.payments.errors import FundInsufficient, FundNotFound, NotReissuable
 from services.payments.rails.pain001 import plain
 from services.payments.reconciliation import breaks_repository
 from services.payments.reconciliation.errors import (
@@ -37,7 +37,14 @@ BreakWork = Annotated[Principal, requires("payment_officer", "finance_officer")]
 BreakApprove = Annotated[Principal, requires("payment_approver", "finance_officer")]
 _CHANGES: dict[str, Any] = {
     "responses": responses(
-        BreakNotFound, BreakState, BreakAction, FundNotFound, FundInsufficient, PreconditionFailed, PreconditionRequired
+        BreakNotFound,
+        BreakState,
+        BreakAction,
+        FundNotFound,
+        FundInsufficient,
+        NotReissuable,
+        PreconditionFailed,
+        PreconditionRequired,
     )
 }
 

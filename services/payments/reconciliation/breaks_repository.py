@@ -52,7 +52,8 @@ _BREAK_LINES = text(
         suspended)
     SELECT file_id, number, verdict, attempt_id, end_to_end_id, COALESCE(kind, direction), COALESCE(present_state, ''),
         amount, currency, expected_amount, expected_currency, :now, on_date, problem, fund,
-        CASE WHEN fund IS NULL OR amount IS NULL OR amount <> trunc(amount, CASE WHEN currency IN ('KHR', 'VND') THEN 0 ELSE 2 END)
+        CASE WHEN fund IS NULL OR amount IS NULL
+                  OR amount <> trunc(amount, CASE WHEN currency IN ('KHR', 'VND') THEN 0 ELSE 2 END)
              THEN 0 ELSE way * amount END
     FROM found
     ON CONFLICT DO NOTHING
@@ -327,7 +328,7 @@ async def payment(session: AsyncSession, payment_id: UUID) -> Any | None:
 
 
 async def batch_members(session: AsyncSession, message_id: str, rail: str) -> Sequence[Any]:
-    """The attempts of a batch that were not refused, by the batch's name on the wire: id, amount, currency, batch_id."""
+    """The attempts of a batch, named as on the wire, that were not refused: id, amount, currency, batch_id."""
     return (await session.execute(_MEMBERS, {"message_id": message_id, "rail": rail})).all()
 
 

@@ -50,9 +50,7 @@ async def check_sequence(
 Finding = tuple[str, str, Decimal | None, Decimal | None]
 
 
-def findings(
-    one: Statement, previous: Any | None, following: Decimal | None, twin: Any | None = None
-) -> list[Finding]:
+def findings(one: Statement, previous: Any | None, following: Decimal | None, twin: Any | None = None) -> list[Finding]:
     """What is wrong with a statement: kind, detail, the amount found and the one expected. Pure.
 
     Arguments:
@@ -71,8 +69,14 @@ def findings(
         found.append(("balance", "it does not open where the statement before closed", one.opened, previous.closed))
     if following is not None and one.closed is not None and following != one.closed:
         found.append(("balance", "it does not close where the statement after opens", one.closed, following))
-    if twin is not None and None not in (one.opened, one.closed) and (twin.opened, twin.closed) != (one.opened, one.closed):
-        found.append(("balance", "a statement of this number came before, with other balances", one.closed, twin.closed))
+    if (
+        twin is not None
+        and None not in (one.opened, one.closed)
+        and (twin.opened, twin.closed) != (one.opened, one.closed)
+    ):
+        found.append(
+            ("balance", "a statement of this number came before, with other balances", one.closed, twin.closed)
+        )
     if one.promised is not None and one.promised != one.entries:
         detail = f"{one.promised} entries are promised, {one.entries} are there"
         found.append(("totals", detail, None, None))

@@ -14,28 +14,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from functools import lru_cache
+from datetime import date
 from io import BytesIO
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 from lxml import etree
 
 from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
+from services.payments.reconciliation.iso20022_entries import EntryReader
 from services.payments.reconciliation.iso20022_fields import FieldReader, Fields
 from services.payments.reconciliation.iso20022_sequence import StatementCollector
+from services.payments.reconciliation.iso20022_values import (
+    Unreadable,
+    amount_of,
+    currency_of,
+    day_of,
+    payee_of,
+    reference_of,
+)
 from services.payments.reconciliation.model import (
-    BATCH_PREFIX,
     DUPLICATE_REFERENCE,
-    Direction,
     DocumentHead,
     Line,
-    OutcomeKind,
-    Scheme,
     Statement,
     own_reference,
-    rails_day,
     status_kind,
 )
 
@@ -68,50 +70,10 @@ _RETURN_FIELDS = (
     "OrgnlTxRef/CdtrAcct/Id/IBAN",
     "OrgnlTxRef/CdtrAcct/Id/Othr/Id",
 )
-_DETAILS = "NtryDtls/TxDtls"
-_DETAIL_FIELDS = (
-    "Refs/EndToEndId",
-    "Refs/AcctSvcrRef",
-    "CdtDbtInd",
-    "RtrInf",
-    "RtrInf/Rsn/Cd",
-    "Amt",
-    "Amt@Ccy",
-    "AmtDtls/TxAmt/Amt",
-    "AmtDtls/TxAmt/Amt@Ccy",
-    "RltdPties/CdtrAcct/Id/IBAN",
-    "RltdPties/CdtrAcct/Id/Othr/Id",
-)
-_OWN_FIELDS = (
-    "CdtDbtInd",
-    "Sts",
-    "Sts/Cd",
-    "BookgDt/Dt",
-    "BookgDt/DtTm",
-    "AcctSvcrRef",
-    "Amt",
-    "Amt@Ccy",
-    "RvslInd",
-    "BkTxCd/Domn/Fmly/SubFmlyCd",
-)
-_OWN = len(_OWN_FIELDS)
-_ENTRY_FIELDS = (*_OWN_FIELDS, *(f"{_DETAILS}/{name}" for name in _DETAIL_FIELDS))
-"""An entry's own fields, and those of the first transaction in it: most have one."""
-_BATCH_NAMES = ("NtryDtls/Btch/PmtInfId", "NtryDtls/Btch/MsgId", f"{_DETAILS}/Refs/PmtInfId", f"{_DETAILS}/Refs/MsgId")
-"""Where a booking that names no payment names the batch it is the sum of."""
-_RETURNS = "RRTN"
-"""ISO 20022 bank transaction sub-family of what comes back."""
-_AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,5})?", re.ASCII)
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
-_READABLE = "send pain.002, camt.054, camt.053 or pacs.004"
 _EPOCH = date(1970, 1, 1)
-_DIRECTIONS: dict[str, Direction] = {"DBIT": "debit", "CRDT": "credit"}
+_READABLE = "send pain.002, camt.054, camt.053 or pacs.004"
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes of a file between two elements that can be freed: an entry may bundle some ten thousand transactions."""
-
-
-class Unreadable(ValueError):
-    """A field of one line is not what the schema allows; the text says which, never its content."""
 
 
 class StatementReader:
@@ -127,6 +89,7 @@ class StatementReader:
         self._fields: dict[str, str] = {}
         self._created = _EPOCH
         self._readers: dict[Sequence[str], FieldReader] = {}
+        self._entries: EntryReader | None = None
 
     @property
     def head(self) -> DocumentHead:
@@ -224,7 +187,7 @@ class StatementReader:
         if name == "GrpHdr":
             self._fields["message_id"] = (message_id or "")[:140]
             try:
-                self._created = _day(created, self._created)
+                self._created = day_of(created, self._created)
             except Unreadable as problem:
                 raise StatementMalformed(str(problem)) from None
             return
@@ -253,23 +216,25 @@ class StatementReader:
             return [self._status(self._of(_STATUS_FIELDS).read(element)[0], number)]
         if self._kind == "pacs.004":
             return [self._return(self._of(_RETURN_FIELDS).read(element)[0], number)]
-        return self._entry(element, number)
+        if self._entries is None:
+            self._entries = EntryReader(self._in)
+        return self._entries.read(element, number, self._created)
 
     def _status(self, fields: Fields, number: int) -> Line:
         reference, status, on, code, own_code, amount, currency, iban, other = fields
-        exact = _amount(amount)
+        exact = amount_of(amount)
         # Our references are unique for ever: one that the bank has had before is this very payment, sent again.
         known = status == "RJCT" and code == DUPLICATE_REFERENCE
         return Line(
             number,
             "accepted" if known else status_kind(status or "", exact is not None),
-            _reference(reference),
+            reference_of(reference),
             exact,
-            _currency(amount, currency),
-            _day(on, self._created),
+            currency_of(amount, currency),
+            day_of(on, self._created),
             "",
             (code or own_code or "")[:35],
-            *_payee(iban, other),
+            *payee_of(iban, other),
         )
 
     def _return(self, fields: Fields, number: int) -> Line:
@@ -277,128 +242,14 @@ class StatementReader:
         return Line(
             number,
             "returned",
-            _reference(reference),
-            _amount(amount),
-            _currency(amount, currency),
-            _day(on, self._created),
+            reference_of(reference),
+            amount_of(amount),
+            currency_of(amount, currency),
+            day_of(on, self._created),
             (entry or "")[:140],
             (code or own_code or "")[:35],
-            *_payee(iban, other),
+            *payee_of(iban, other),
         )
-
-    def _entry(self, element: Any, number: int) -> list[Line]:
-        """One line per transaction of a booked entry (an entry may bundle many); none for a pending one."""
-        fields, times = self._of(_ENTRY_FIELDS, _DETAILS).read(element)
-        way, status, status_code, on, at, own, amount, currency, reversed_, family = fields[:_OWN]
-        if (status_code or status) != "BOOK":
-            return []
-        booked = _Booked(
-            way or "",
-            own or "",
-            _day(on or at, self._created),
-            _amount(amount),
-            _currency(amount, currency),
-            reversed_ in ("true", "1"),
-            family == _RETURNS,
-        )
-        if times == 0:
-            return [_whole(booked, self._batch_of(element), number)]
-        if times == 1:
-            lines = [_detail(fields[_OWN:], number, booked, is_whole=True)]
-            if not lines[0].end_to_end_id and lines[0].amount == booked.amount:
-                lines = [_whole(booked, self._batch_of(element), number)]
-        else:
-            details = element.findall("/".join(self._in + name for name in _DETAILS.split("/")))
-            reader = self._of(_DETAIL_FIELDS)
-            lines = [
-                _detail(reader.read(detail)[0], number + offset, booked, is_whole=False)
-                for offset, detail in enumerate(details)
-            ]
-        return [*lines, *_remainder(lines, booked, number + len(lines))]
-
-    def _batch_of(self, element: Any) -> str:
-        """The batch of ours that an entry without a payment's reference is about; empty where it names none."""
-        for path in _BATCH_NAMES:
-            named = own_reference(element.findtext("/".join(self._in + name for name in path.split("/"))) or "")
-            if named.startswith(BATCH_PREFIX):
-                return named
-        return ""
-
-
-def _whole(booked: _Booked, batch: str, number: int) -> Line:
-    """The line of an entry that names no payment: of a batch booked as one sum, or of nothing that is known."""
-    reference = "" if booked.way == "DBIT" and booked.reversal else batch
-    return Line(
-        number,
-        booked.kind(),
-        reference,
-        booked.amount,
-        booked.currency,
-        booked.on,
-        booked.own[:140],
-        direction=_DIRECTIONS.get(booked.way, ""),
-    )
-
-
-def _detail(fields: Fields, number: int, booked: _Booked, *, is_whole: bool) -> Line:
-    """The line of one transaction of an entry; where it is the entry's only one, the entry's amount is its own."""
-    reference, entry, own_way, returned, reason, amount, currency, inner, inner_currency, iban, other = fields
-    if amount is None:
-        amount, currency = inner, inner_currency
-    exact, unit = _amount(amount), _currency(amount, currency)
-    if exact is None and is_whole:
-        exact, unit = booked.amount, booked.currency
-    one = booked._replace(way=own_way or booked.way, returns=booked.returns or returned is not None)
-    # A credit that is taken back is money that left, and no payment's; who is credited by a credit is ourselves.
-    taken_back = one.way == "DBIT" and one.reversal
-    return Line(
-        number,
-        one.kind(),
-        "" if taken_back else _reference(reference),
-        exact,
-        unit,
-        one.on,
-        (entry or one.own)[:140],
-        (reason or "")[:35],
-        *(_payee(iban, other) if one.way == "DBIT" else (Scheme.NONE, "")),
-        _DIRECTIONS.get(one.way, ""),
-    )
-
-
-def _remainder(lines: Sequence[Line], booked: _Booked, number: int) -> list[Line]:
-    """What an entry moved besides its transactions (a charge, or one that the bank left out), as a line of its own."""
-    if booked.amount is None or any(line.amount is None or line.currency != booked.currency for line in lines):
-        return []
-    own = _DIRECTIONS.get(booked.way, "")
-    moved = sum((line.amount if line.direction == own else -line.amount for line in lines if line.amount), Decimal(0))
-    if moved == booked.amount:
-        return []
-    if moved > booked.amount:
-        problem = "the transactions of this entry are more than its amount"
-        return [Line(number, None, "", None, "", booked.on, problem=problem)]
-    rest = _whole(booked._replace(amount=booked.amount - moved, returns=False), "", number)
-    return [rest._replace(entry=f"{rest.entry}/rest"[-140:])]
-
-
-class _Booked(NamedTuple):
-    """An entry's own fields: credit or debit, the bank's reference, the day, the amount.
-
-    `reversal`: it undoes an earlier entry of the other direction. `returns`: it is a payment that came back.
-    """
-
-    way: str
-    own: str
-    on: date
-    amount: Decimal | None
-    currency: str
-    reversal: bool
-    returns: bool
-
-    def kind(self) -> OutcomeKind | None:
-        """What it says of a payment."""
-        if self.way == "DBIT":
-            return "settled"
-        return "returned" if self.way == "CRDT" and (self.returns or self.reversal) else None
 
 
 class _Watched:
@@ -447,56 +298,3 @@ def _free(element: Any) -> None:
     for node in (element, parent):
         while node.getprevious() is not None:
             del node.getparent()[0]
-
-
-def _payee(iban: str | None, other: str | None) -> tuple[Scheme, str]:
-    if iban:
-        return Scheme.IBAN, iban
-    return (Scheme.OTHER, other) if other else (Scheme.NONE, "")
-
-
-def _amount(text: str | None) -> Decimal | None:
-    """An amount exactly as written; None where there is none.
-
-    Raises:
-        Unreadable: text that is not an amount of the schema (18 digits, 5 of them decimals).
-    """
-    return None if text is None else _decimal(text)
-
-
-@lru_cache(maxsize=4096)
-def _decimal(text: str) -> Decimal:
-    if not _AMOUNT.fullmatch(text):
-        raise Unreadable("an amount is not one: digits, and up to five decimals")
-    return Decimal(text)
-
-
-def _currency(amount: str | None, currency: str | None) -> str:
-    """The currency of an amount.
-
-    Raises:
-        Unreadable: it is no code of three capital letters.
-    """
-    if amount is None or not currency:
-        return ""
-    if not _CURRENCY.fullmatch(currency):
-        raise Unreadable("a currency is not three capital letters")
-    return currency
-
-
-def _reference(value: str | None) -> str:
-    """An EndToEndId, or nothing for the standard's own word for "none was given"."""
-    return "" if value is None or value == "NOTPROVIDED" else own_reference(value)
-
-
-def _day(text: str | None, otherwise: date) -> date:
-    """The rails' own day of an ISO date or date-time, or the document's."""
-    return _date(text) if text else otherwise
-
-
-@lru_cache(maxsize=1024)
-def _date(text: str) -> date:
-    try:
-        return rails_day(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
-        raise Unreadable("a date is not a date") from None

@@ -37,7 +37,7 @@ from zoneinfo import ZoneInfo
 OutcomeKind = Literal["accepted", "settled", "failed", "returned", "expired"]
 
 DUPLICATE_MESSAGE: Final = frozenset({"DUPL", "DU01", "DU02", "AM05"})
-"""ISO 20022 external status reasons of a whole file: a message (or the payments of it) with this id was received before."""
+"""ISO 20022 external status reasons of a whole file: a message with this id (or its payments) was received before."""
 DUPLICATE_REFERENCE: Final = "DU04"
 """The same of one transaction: our references are never used twice, so that the bank has this very one."""
 ZONE: Final = ZoneInfo("Asia/Phnom_Penh")

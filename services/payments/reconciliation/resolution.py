@@ -1,7 +1,8 @@
 """How a break may end, and what that posts: pure rules, no I/O.
 
-    apply       the line is about this payment, or this batch of ours: its outcome is applied. A charge that the bank has
-                kept of it (more left, or less came back, than the payment's amount) is borne by the payment's fund
+    apply       the line is about this payment, or this batch of ours: its outcome is applied. A charge that the bank
+                has kept of it (more left, or less came back, than the payment's amount) is borne by the payment's
+                fund; what the rail had refused, and paid all the same, is paid and will not be paid again
     came_back   what left our account unexplained was booked back by the bank (or is covered by another entry)
     charge      what left is lost, or was the bank's charge: the fund bears it
     sent_back   what came in unexplained was not ours and went back
@@ -47,7 +48,8 @@ def actions(kind: str, suspended: Decimal, *, names_payment: bool) -> list[Actio
     """What may resolve a break of this kind, by what it holds in suspense (above zero: left; below: came in)."""
     if suspended:
         explained = list(_OUT if suspended > 0 else _IN)
-        return [*explained, Action.APPLY] if kind in _TO_BE_NAMED else explained
+        paid_after_all = kind == "contradiction" and suspended > 0 and names_payment
+        return [*explained, Action.APPLY] if kind in _TO_BE_NAMED or paid_after_all else explained
     return [Action.APPLY, Action.NO_EFFECT] if kind in _APPLICABLE and names_payment else [Action.NO_EFFECT]
 
 

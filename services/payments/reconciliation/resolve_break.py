@@ -17,6 +17,7 @@ from services.payments.fields import plain
 from services.payments.funds.repository import fund_by_code
 from services.payments.funds.reserve import ensure_available
 from services.payments.instructions.outcomes import Outcome, apply_outcomes
+from services.payments.instructions.settle_refused import settle_refused
 from services.payments.rails import repository as batches
 from services.payments.reconciliation import breaks_repository
 from services.payments.reconciliation.errors import BreakAction, BreakNotFound, BreakState, SamePersonResolves
@@ -113,6 +114,7 @@ async def approve_resolution(
 
     Raises:
         BreakNotFound, BreakState, SamePersonResolves, BreakAction, FundInsufficient, PreconditionFailed.
+        NotReissuable: the payment was issued again since.
     """
     row = await _locked(session, break_id, expected, ("proposed",))
     if row.proposed_by == principal.subject:
@@ -154,6 +156,9 @@ async def _apply(session: AsyncSession, row: Any, now: datetime) -> None:
         held = Action.CAME_BACK if row.suspended > 0 else Action.SENT_BACK
         kinds, amount = explaining(held), abs(row.suspended)
         await breaks_repository.post_explanation(session, row, kinds, now.date(), amount=amount, fund=row.fund_code)
+    if row.kind == "contradiction":
+        await settle_refused(session, _outcome(row, row.attempt_id), now.date())
+        return
     for start in range(0, len(members), CHUNK):
         told = [_outcome(row, attempt_id) for attempt_id in members[start : start + CHUNK]]
         if (await apply_outcomes(session, told)).contradictions:

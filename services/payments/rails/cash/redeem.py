@@ -136,6 +136,9 @@ async def _guess(context: Context, agent_code: str, seen: Record, said: Redempti
         raise CollectionEnded(f"It is {seen.state}.", collection_state=seen.state)
     async with context.database.session() as session:
         counted = await repository.count_try(session, said.reference, MOST_TRIES)
+        ended = counted is None and not await repository.is_open(session, said.reference)
+    if ended:
+        return  # somebody was quicker: told under the lock
     if counted is None:
         raise CodeLocked("The payee asks an officer for a new code.")
     if not _right(context.resources.number_hash, seen, said.code):

@@ -77,6 +77,7 @@ _COUNT_TRY = text(
     WHERE reference = :reference AND state = 'open' AND tries < :most RETURNING tries, code_hash
     """
 )
+_IS_OPEN = text("SELECT state = 'open' FROM cash_collection WHERE reference = :reference")
 _COLLECT = text(
     """
     UPDATE cash_collection SET state = 'collected', ended_at = :now, tries = 0, agent_code = :agent,
@@ -183,6 +184,11 @@ async def said_before(session: AsyncSession, agent: str, agent_reference: str) -
 async def count_try(session: AsyncSession, reference: str, most: int) -> Record | None:
     """Count a guess; None when no more are allowed, or it is not open. Commit before comparing."""
     return (await session.execute(_COUNT_TRY, {"reference": reference, "most": most})).one_or_none()
+
+
+async def is_open(session: AsyncSession, reference: str) -> bool:
+    """Whether a collection has not ended."""
+    return bool((await session.execute(_IS_OPEN, {"reference": reference})).scalar_one_or_none())
 
 
 async def collect(session: AsyncSession, values: dict[str, Any]) -> Record | None:

@@ -52,6 +52,7 @@ SETTINGS: dict[str, Any] = {
     "mobile_money_callback_url": "http://127.0.0.1:1/payments/v1/rails/mobile_money/callbacks",
     "mobile_money_callback_secret": SECRET,
     "rail_timeout_seconds": 5,
+    "statement_senders": ["officer-1"],
 }
 
 

@@ -135,7 +135,9 @@ OURS = "0123456789abcdef0123456789abcdef"
 
 def entries(*fields: str, opened: str = "1000000,", closed: str = "1000000,") -> bytes:
     body = "\n".join(fields)
-    return f":20:S\n:25:NATBKHPP/0001\n:28C:14/1\n:60F:C200727KHR{opened}\n{body}\n:62F:C200728KHR{closed}\n-\n".encode()
+    return (
+        f":20:S\n:25:NATBKHPP/0001\n:28C:14/1\n:60F:C200727KHR{opened}\n{body}\n:62F:C200728KHR{closed}\n-\n".encode()
+    )
 
 
 def test_line_ends_of_windows_a_mark_of_byte_order_and_letters_of_older_systems_change_nothing():
