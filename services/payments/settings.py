@@ -78,6 +78,11 @@ class PaymentsSettings(Settings):
         default=None, description="The bank's Ed25519 public key, base64 of 32 bytes: its files must be signed."
     )
 
+    statement_senders: list[str] = Field(
+        default=[],
+        description="Subjects (JSON) of the integrations that may hand in a bank's files without its signature.",
+    )
+
     mobile_money_url: str = Field(description="Base address of the operator's GSMA Mobile Money API.")
     mobile_money_callback_url: str = Field(description="Where the operator sends its callbacks (ours, public).")
     mobile_money_callback_secret: SecretStr = Field(description="Shared key that signs the operator's callbacks.")

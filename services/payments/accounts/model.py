@@ -18,8 +18,12 @@ BORN_CONTEXT: Final = "account.holder_birth_date"
 ANY_PURPOSE: Final = "any"
 """An account for every programme; one whose purpose is a programme's code is preferred for that programme."""
 
-_SEPARATORS = re.compile(r"[\s.-]+")
-_NUMBERS: dict[str, re.Pattern[str]] = {"mobile_money": re.compile(r"\+?[0-9]{8,15}")}
+HOME_COUNTRY: Final = "855"
+"""Country code of a wallet's number that begins with a single 0."""
+_SEPARATORS = re.compile(r"[\s.()-]+")
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
+_WALLETS = frozenset({"mobile_money"})
+_NUMBERS: dict[str, re.Pattern[str]] = {"mobile_money": re.compile(r"[1-9][0-9]{7,14}", re.ASCII)}
 _ANY_NUMBER = re.compile(r"[A-Z0-9]{4,34}")
 _PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,35}")
 _PURPOSE = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -82,9 +86,18 @@ class Fault:
     message: str
 
 
-def normal_number(number: str) -> str:
-    """A number without separators, in capitals: how it is stored and compared."""
-    return _SEPARATORS.sub("", number).upper()
+def normal_number(number: str, rail: str = "") -> str:
+    """A number as it is stored and compared: without separators, in capitals.
+
+    A wallet's is international, without a sign before it: 012 345 678, +855 12 345 678, 00855 12345678 and 85512345678
+    are one wallet, by whichever of them it was written down, or an operator names it.
+    """
+    plain = _SEPARATORS.sub("", number).upper().removeprefix("+")
+    if rail not in _WALLETS or not _DIGITS.fullmatch(plain):
+        return plain
+    if plain.startswith("00"):
+        return plain[2:]
+    return HOME_COUNTRY + plain[1:] if plain.startswith("0") else plain
 
 
 def find_faults(rail: str, provider: str, number: str, holder_name: str, purpose: str) -> list[Fault]:
@@ -92,7 +105,7 @@ def find_faults(rail: str, provider: str, number: str, holder_name: str, purpose
     faults = []
     if rail not in RAIL_NAMES:
         faults.append(Fault("rail", "unknown_rail", f"The rail is one of: {', '.join(RAIL_NAMES)}."))
-    elif not _NUMBERS.get(rail, _ANY_NUMBER).fullmatch(normal_number(number)):
+    elif not _NUMBERS.get(rail, _ANY_NUMBER).fullmatch(normal_number(number, rail)):
         kind = "8 to 15 digits, a + before them allowed" if rail in _NUMBERS else "4 to 34 letters and digits"
         faults.append(Fault("account_number", "bad_account_number", f"For {rail}, the number has {kind}."))
     if not _PROVIDER.fullmatch(provider):
@@ -108,7 +121,7 @@ def seal(
     cipher: FieldCipher, number_hash: KeyedHash, rail: str, provider: str, number: str, holder_name: str, born: str = ""
 ) -> Sealed:
     """Encrypt an account's number, name and date of birth; the hash tells rails and providers apart."""
-    plain = normal_number(number)
+    plain = normal_number(number, rail)
     return Sealed(
         cipher.encrypt(plain, NUMBER_CONTEXT),
         number_hash.digest(plain, f"{rail}:{provider}"),

@@ -66,7 +66,7 @@ async def stop_overtaken(session: AsyncSession, ids: Iterable[UUID], now: dateti
             in_batches.setdefault(row.batch_id, set()).add(row.id)
     for batch_id, leaving in sorted(in_batches.items()):
         batch = await batches.lock(session, batch_id)
-        if batch is not None and batch.state == "formed" and not batch.tries:
+        if batch is not None and batch.state == "formed" and batch.sent_on is None:
             await batches.leave_out(session, batch_id, sorted(leaving), now)
             stopped += leaving
     reason = "Records of the beneficiary were merged: the same benefit is paid under another."

@@ -22,7 +22,8 @@ from shared.service import Context
 
 JOB: Final = "expire_payments"
 CHUNK: Final = 5_000
-# Rails whose payee must come for the money. On the others a payment settles or fails by itself.
+# Rails whose payee must come for the money. On the others a payment settles or fails by itself. A collection that is
+# open ends by its own window, the one that its payee was told: later than the cycle's where it went out late.
 _OVERDUE: Final = text(
     """
     SELECT a.id
@@ -31,6 +32,7 @@ _OVERDUE: Final = text(
     JOIN payment_attempt a ON a.payment_id = p.id AND a.attempt = p.attempt
     WHERE p.status = 'instructed' AND a.state IN ('sent', 'accepted') AND a.rail = ANY(CAST(:rails AS text[]))
       AND CAST(a.created_at AS date) < :closed AND a.id > :after
+      AND NOT EXISTS (SELECT FROM cash_collection k WHERE k.attempt_id = a.id AND k.state = 'open')
     ORDER BY a.id LIMIT :most
     """
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,7 +28,7 @@ from services.payments.instructions.disburse import queue_attempt
 from services.payments.instructions.model import REISSUABLE, attempt_id
 from services.payments.ledger.repository import movements, open_programme_accounts, post
 from services.payments.metadata import Record
-from services.payments.rails.wiring import FORM
+from services.payments.rails.form_batches import FORM
 from services.payments.remedies.answer_remedies import answer_waiting
 from shared import audit
 from shared.auth import Principal
@@ -70,24 +71,45 @@ async def reissue_payment(
         raise NotReissuable(
             "The same benefit is paid, or on its way, under another record of this beneficiary.", payment_id=str(twin)
         )
+    unexplained = await repository.unexplained_money(session, payment_id)
+    if unexplained is not None:
+        raise NotReissuable(
+            "The rail booked money for it that nobody has explained: resolve that break first.",
+            break_id=str(unexplained),
+        )
     account = await _choose_account(session, principal, payment, same_account=same_account, now=now)
     for asked_by in await repository.remedies_asked_by(session, payment_id):
         if asked_by == principal.subject:
             raise SamePerson("You asked for it yourself in a case: somebody else must pay it again.")
-    await ensure_available(session, payment.fund_code, payment.amount)
-    await open_programme_accounts(session, payment.fund_code, payment.programme_code, payment.currency, [account.rail])
-    new_id = attempt_id(payment_id, payment.attempt + 1)
-    changed = await repository.add_attempt(session, payment, new_id, account)
-    if payment.programme_code == refunds.PROGRAMME and not await refunds.sent_again(session, payment_id):
-        raise NotReissuable("The refund was given up: propose another.", payment_status="cancelled")
-    today = now.date()
-    await post(session, _RESERVE, {"attempt": new_id, "payment": payment_id, "on": today})
-    await queue_attempt(session, new_id, today)
+    _, changed = await instruct_again(session, payment, account, now.date())
     await answer_waiting(session, payment_id)
     await enqueue(session, FORM, {}, key=FORM)
     detail = {"attempt": changed.attempt, "reason": reason, "same_account": same_account}
     await audit.record(session, principal, "payment.reissue", "payment", str(payment_id), detail)
     return changed
+
+
+async def instruct_again(session: AsyncSession, payment: Record, account: Any, today: date) -> tuple[UUID, Record]:
+    """Reserve and instruct a locked payment whose money is back in the fund, as its next attempt, queued.
+
+    Args:
+        account: where to: id, version, token, rail, provider.
+
+    Returns:
+        The attempt's id, and the payment.
+
+    Raises:
+        FundInsufficient, NotReissuable: it is a refund that was given up.
+    """
+    await ensure_available(session, payment.fund_code, payment.amount)
+    await open_programme_accounts(session, payment.fund_code, payment.programme_code, payment.currency, [account.rail])
+    new_id = attempt_id(payment.id, payment.attempt + 1)
+    changed = await repository.add_attempt(session, payment, new_id, account)
+    if payment.programme_code == refunds.PROGRAMME and not await refunds.sent_again(session, payment.id):
+        raise NotReissuable("The refund was given up: propose another.", payment_status="cancelled")
+    await post(session, _RESERVE, {"attempt": new_id, "payment": payment.id, "on": today})
+    await queue_attempt(session, new_id, today)
+    return new_id, changed
 
 
 async def _ensure_free(session: AsyncSession, payment: Record, now: datetime) -> None:

@@ -115,7 +115,22 @@ async def remedies_asked_by(session: AsyncSession, payment_id: UUID) -> Sequence
     return (await session.scalars(_ASKED_BY, {"payment": payment_id})).all()
 
 
-async def add_attempt(session: AsyncSession, row: Record, attempt_id: UUID, account: Record) -> Record:
+_UNEXPLAINED = text(
+    """
+    SELECT b.id FROM payment_attempt a JOIN reconciliation_break b ON b.attempt_id = a.id
+    WHERE a.payment_id = :payment AND b.status <> 'resolved'
+      AND (b.suspended > 0 OR (b.offered = 'settled' AND b.kind IN ('contradiction', 'payee_mismatch')))
+    ORDER BY b.id LIMIT 1
+    """
+)
+
+
+async def unexplained_money(session: AsyncSession, payment_id: UUID) -> UUID | None:
+    """The oldest unresolved break by which money may have gone out for this payment; nothing when there is none."""
+    return (await session.execute(_UNEXPLAINED, {"payment": payment_id})).scalar_one_or_none()
+
+
+async def add_attempt(session: AsyncSession, row: Record, attempt_id: UUID, account: Any) -> Record:
     """Store attempt n + 1 of a locked payment, queued, and move the payment back to `instructed`."""
     statement = (
         update(payment)

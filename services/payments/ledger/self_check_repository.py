@@ -240,6 +240,23 @@ _EVENTS: Final = text(
     ORDER BY 2 LIMIT :most
     """
 )
+_SUSPENSE: Final = text(
+    """
+    WITH held AS (
+        SELECT fund_code, offered_currency AS currency, sum(suspended) AS amount
+        FROM reconciliation_break WHERE status <> 'resolved' AND suspended <> 0 GROUP BY 1, 2
+    ), booked AS (
+        SELECT a.fund_code, a.currency, sum(b.debit - b.credit) AS amount
+        FROM ledger_account a JOIN journal_balance b ON b.ledger_account_id = a.id
+        WHERE a.type = 'suspense' GROUP BY 1, 2
+    )
+    SELECT 'suspense' AS "check", COALESCE(h.fund_code, b.fund_code) AS subject, COALESCE(h.amount, 0) AS expected,
+           COALESCE(b.amount, 0) AS found, COALESCE(h.currency, b.currency) AS currency,
+           'fund; what its unresolved breaks hold, against the account' AS detail
+    FROM held h FULL JOIN booked b ON b.fund_code = h.fund_code AND b.currency = h.currency
+    WHERE COALESCE(h.amount, 0) <> COALESCE(b.amount, 0) ORDER BY 2 LIMIT :most
+    """
+)
 CHECKS: Final[tuple[tuple[str, TextClause], ...]] = (
     ("ledger: balances kept are the sums of movements", _BALANCES),
     ("ledger: closed days are the sums of their journals", _DAYS),
@@ -253,6 +270,7 @@ CHECKS: Final[tuple[tuple[str, TextClause], ...]] = (
     ("funds: every allotment, release and exchange is booked", _ENTRIES),
     ("recoveries: claims outstanding are booked", _CLAIMS),
     ("statements: every matched line agrees with its attempt", _STATEMENTS),
+    ("statements: suspense is what unresolved breaks hold", _SUSPENSE),
     ("statements: every outcome was told by a rail", _OUTCOMES),
     ("events: as many were published as happened", _EVENTS),
 )

@@ -3,7 +3,9 @@
 Tried against the third-party `mock-bank`, whose doors are `POST /payments` and `GET /_mock/mailbox`.
 
 What a submission means: a 2xx says the file was received (its transactions are decided in pain.002). A 422 whose reason
-is DUPL says that the bank *has had this MsgId before*: for us that is an acceptance. Any other 422 refuses the file.
+is DUPL (or another code of a duplicate), or a 409, says that the bank *has had this MsgId before*: for us that is an
+acceptance. Any other refusal refuses the file, where it goes out for the first time; of one that is repeated it says
+nothing about the first (its execution day may be over by now): that stays unknown until a document tells.
 
 Unknown outcomes: a bank offers no question "have you got this file?". It offers (a) the pain.002 in the mailbox, which
 names the file it answers, and (b) the promise, common to banks, to refuse a second file with the same MsgId. So
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -76,9 +79,13 @@ class BankRail:
             )
         except httpx.HTTPError as error:
             return classify(error)
-        if response.status_code == 422:
-            return _refusal(response)
-        return classify(response, reference=batch.message_id)
+        if response.status_code == httpx.codes.CONFLICT:
+            return Submission(Answer.ACCEPTED, reason="the bank has this MsgId already")
+        unprocessable = response.status_code == httpx.codes.UNPROCESSABLE_ENTITY
+        answer = _refusal(response) if unprocessable else classify(response, reference=batch.message_id)
+        if answer.answer is Answer.REJECTED and batch.repeated:
+            return replace(answer, answer=Answer.UNKNOWN, reason="refused when repeated; the first is not known of")
+        return answer
 
     async def query(self, batch: BatchHeader) -> Submission:
         """No trace known here; see the module's docstring for why the same MsgId may go again."""
@@ -148,7 +155,7 @@ def _refusal(response: httpx.Response) -> Submission:
     except ValueError:
         answer = {}
     code = str(answer.get("reason") or "FF01")[:35] if isinstance(answer, dict) else "FF01"
-    if code == DUPLICATE_MESSAGE:
+    if code in DUPLICATE_MESSAGE:
         return Submission(Answer.ACCEPTED, reason_code=code, reason="the bank has this MsgId already")
     return Submission(Answer.REJECTED, reason_code=code, reason="the bank refused the file")
 

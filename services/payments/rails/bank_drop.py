@@ -144,10 +144,16 @@ class BankDropRail:
         check(sha256_of(path), checksum, signature, self._verifying)
 
     def _move(self, path: Path, folder: str) -> None:
-        for name in (path.name, path.name + CHECKSUM, path.name + SIGNATURE):
-            source = path.with_name(name)
+        """Out of the way, with what belongs to it; a file of this name that came before keeps its own."""
+        target = self._in / folder / path.name
+        for number in range(1, MOST_FILES * 100):
+            if not target.exists():
+                break
+            target = target.with_name(f"{path.stem}-{number}{path.suffix}")
+        for ending in ("", CHECKSUM, SIGNATURE):
+            source = path.with_name(path.name + ending)
             if source.exists():
-                source.rename(self._in / folder / name)
+                source.rename(target.with_name(target.name + ending))
 
 
 def _small(path: Path) -> str:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from services.payments.accounts.repository import payees
 from services.payments.rails import health_repository, repository
 from services.payments.rails.breaker import failed, succeeded
 from services.payments.rails.clients import clients_of
+from services.payments.rails.form_batches import FORM
 from services.payments.rails.gate import Wait, pass_gate
 from services.payments.rails.model import BatchState, Step, next_step, state_after
 from services.payments.rails.policy import RailPolicy
@@ -39,7 +40,7 @@ from services.payments.rails.port import (
 from services.payments.rails.stops import batch_stopped, stopped_among
 from services.payments.reconciliation.gsma import ERROR
 from services.payments.reconciliation.ingest_document import ingest_document
-from shared.jobs import JobFailed, JobRun
+from shared.jobs import JobFailed, JobRun, enqueue
 from shared.service import Context
 from shared.telemetry import get_logger
 
@@ -61,6 +62,7 @@ class _Call:
     instructions: list[Instruction]
     tries: int
     policy: RailPolicy
+    sent_before: date | None
 
 
 async def run_dispatch_batch(run: JobRun) -> dict[str, str]:
@@ -109,6 +111,10 @@ async def _prepare(context: Context, batch_id: UUID) -> tuple[_Call | None, Batc
         if step is Step.NOTHING or row.tries >= policy.max_tries or row.rail not in clients_of(context).rails:
             return None, state
         now = context.clock.now()
+        if step is Step.SUBMIT and row.sent_on is None and _outgrown(row, policy):
+            await repository.dissolve(session, batch_id, now)
+            await enqueue(session, FORM, {}, key=FORM)
+            return None, state
         stopped = await batch_stopped(session, row) if step is Step.SUBMIT else ""
         passed = await pass_gate(session, row, step, policy, stopped=stopped, now=now, call=_CALL_LIMIT)
         if isinstance(passed, Wait):
@@ -116,13 +122,19 @@ async def _prepare(context: Context, batch_id: UUID) -> tuple[_Call | None, Batc
             return None, state
         if step is Step.QUERY:
             tries = await repository.begin_query(session, batch_id, now + LEASE)
-            return _Call(step, repository.header(row), [], tries, policy), state
-        if row.tries == 0 and not await _leave_out_stopped(session, batch_id, now):
+            return _Call(step, repository.header(row), [], tries, policy, row.sent_on), state
+        if row.sent_on is None and not await _leave_out_stopped(session, batch_id, now):
             return None, state
-        row = await repository.lock(session, batch_id)
-        instructions = await _instructions(context, session, row)
-        tries = await repository.begin_submission(session, batch_id, now, now + LEASE, passed.day)
-        return _Call(step, repository.header(row), instructions, tries, policy), BatchState.SUBMITTING
+        leaving = await repository.begin_submission(session, batch_id, now, now + LEASE, passed.day)
+        instructions = await _instructions(context, session, leaving)
+        header = replace(repository.header(leaving), repeated=row.sent_on is not None)
+        return _Call(step, header, instructions, leaving.tries, policy, row.sent_on), BatchState.SUBMITTING
+
+
+def _outgrown(row: Any, policy: RailPolicy) -> bool:
+    """Whether a batch is above what the rail takes now: limits that were lowered since it was formed."""
+    ceiling = policy.limit(row.currency).batch_ceiling
+    return ceiling is not None and row.amount > ceiling
 
 
 async def _leave_out_stopped(session: AsyncSession, batch_id: UUID, now: datetime) -> bool:
@@ -171,6 +183,9 @@ async def _record(context: Context, call: _Call, submission: Submission) -> Batc
         now = context.clock.now()
         await _record_health(session, call, submission, now)
         if submission.answer is Answer.REJECTED:
+            row = await repository.lock(session, call.batch.id)
+            if row is None or row.tries != call.tries:  # overtaken: what another call learnt counts
+                return state if row is None else BatchState(row.state)
             document = _refusal(call.batch, submission)
             await ingest_document(session, document, clients_of(context).rules, received_by="system", now=now)
             return state
@@ -184,6 +199,7 @@ async def _record(context: Context, call: _Call, submission: Submission) -> Batc
             reason=submission.reason,
             now=now,
             wait=wait,
+            sent_before=call.sent_before,
         )
         if not recorded:
             row = await repository.lock(session, call.batch.id)

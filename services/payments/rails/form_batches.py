@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.payments.instructions.outcomes import Outcome, apply_outcomes
-from services.payments.rails import repository
+from services.payments.rails import forming_repository, repository
 from services.payments.rails.catalogue import BY_NAME
 from services.payments.rails.clients import clients_of
 from services.payments.rails.policy import execution_day
@@ -44,8 +44,8 @@ async def _form_for(context: Context, rail: str) -> int:
             now = context.clock.now()
             policy = await clients_of(context).policy(session, rail)
             ceilings = {one.currency: one.batch_ceiling for one in policy.limits}
-            stopped = await stopped_among(session, await repository.queued_ids(session, rail, CHUNK))
-            formed = await repository.form(
+            stopped = await stopped_among(session, await forming_repository.queued_ids(session, rail, CHUNK))
+            formed = await forming_repository.form(
                 session,
                 rail,
                 one_provider=BY_NAME[rail].one_provider,
@@ -70,7 +70,7 @@ async def _refuse_too_large(context: Context, rail: str) -> None:
             policy = await clients_of(context).policy(session, rail)
             ceilings = {one.currency: one.payment_ceiling for one in policy.limits}
             known = {currency: ceiling for currency, ceiling in ceilings.items() if ceiling is not None}
-            refused = await repository.too_large(session, rail, known, REFUSED_AT_ONCE) if known else []
+            refused = await forming_repository.too_large(session, rail, known, REFUSED_AT_ONCE) if known else []
             outcomes = [
                 Outcome(
                     attempt_id=attempt_id,

@@ -22,14 +22,19 @@ def classify(outcome: httpx.Response | httpx.HTTPError, reference: str = "") -> 
     """The meaning of a call's end.
 
     No connection: it never left. A time-out after connecting, a broken connection, a 5xx: it may have been acted upon.
-    A 4xx that speaks of us rather than of the batch: not taken, try again. Other 4xx: refused.
+    A 4xx that speaks of us rather than of the batch: not taken, try again. 409: something of this name is there. Other
+    4xx: refused. A page for people (HTML) is no answer of a rail, whatever its status: somebody on the way wrote it.
     """
     if isinstance(outcome, httpx.HTTPError):
         answer = Answer.DEFERRED if isinstance(outcome, _NEVER_LEFT) else Answer.UNKNOWN
         return Submission(answer, reason=type(outcome).__name__)
     status = outcome.status_code
     if outcome.is_success:
+        if outcome.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":
+            return Submission(Answer.UNKNOWN, reason=f"HTTP {status} with a page instead of an answer")
         return Submission(Answer.ACCEPTED, reference=reference)
+    if status == httpx.codes.CONFLICT:
+        return Submission(Answer.UNKNOWN, reason="HTTP 409")
     if status in _NOT_TAKEN:
         return Submission(Answer.DEFERRED, reason=f"HTTP {status}")
     if 400 <= status < 500:

@@ -42,6 +42,8 @@ SOURCE = MOBILE_MONEY
 PAGE = 500
 MAX_PAGES = 2_000
 MAX_ANSWER = 16 * 1024 * 1024
+_ANSWERS = frozenset({"status", "serverCorrelationId", "objectReference", "transactionReference"})
+"""Members of a requestStateObject or of a transaction: one of them is there in whatever takes a request."""
 SINGLE = "transactions/"
 """Begins the reference of a batch of one, which is a transaction at the operator."""
 
@@ -80,15 +82,23 @@ class MobileMoneyRail:
             response = await self._client.post(path, content=orjson.dumps(body), headers=self._headers(batch))
         except httpx.HTTPError as error:
             return classify(error)
-        if response.is_success:
-            return await self._located(_json(response), batch)
         submission = classify(response)
+        if submission.answer is Answer.ACCEPTED:
+            return await self._taken(response, batch)
         if submission.answer is Answer.REJECTED:
             code = str(_json(response).get("errorCode") or "genericError")[:35]
             if code == "duplicateRequest":
                 return await self.query(batch)
             return Submission(Answer.REJECTED, reason_code=code, reason="the operator refused the batch")
         return submission
+
+    async def _taken(self, response: httpx.Response, batch: BatchHeader) -> Submission:
+        """What a 2xx says: an answer that is none of the API, or another request's, is as good as a lost one."""
+        state = _json(response)
+        answers = response.headers.get("X-CorrelationID", str(batch.id))
+        if correlation(answers) != batch.id or not _ANSWERS & state.keys():
+            return Submission(Answer.UNKNOWN, reason=f"HTTP {response.status_code} without a request state")
+        return await self._located(state, batch)
 
     async def query(self, batch: BatchHeader) -> Submission:
         """Ask by our own correlation id what became of the batch."""
@@ -212,7 +222,7 @@ class MobileMoneyRail:
             error = state.get("error") or {}
             code = str(error.get("errorCode") or "genericError")[:35] if isinstance(error, dict) else "genericError"
             return Submission(Answer.REJECTED, reason_code=code, reason="the batch failed")
-        reference = str(state.get("objectReference") or "")[:240]
+        reference = str(state.get("objectReference") or state.get("transactionReference") or "")[:240]
         return Submission(
             Answer.ACCEPTED, reference=SINGLE + reference if reference and batch.count == 1 else reference
         )

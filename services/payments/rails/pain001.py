@@ -7,6 +7,8 @@ re-send under the same MsgId is the same file.
 Identification of the creditor, in this order: an IBAN goes in `Id/IBAN`; anything else (Cambodian account numbers) in
 `Id/Othr/Id`. The creditor's bank is the account's `provider`: a BIC goes in `BICFI`, digits in `ClrSysMmbId/MmbId`,
 anything else in `Nm`.
+
+The bank is asked to book each payment by itself (`BtchBookg` false): a sum over many tells of none of them.
 """
 
 from __future__ import annotations
@@ -90,7 +92,8 @@ def _head(batch: BatchHeader, debtor: Debtor) -> str:
         f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{NAMESPACE}"><CstmrCdtTrfInitn>'
         f"<GrpHdr><MsgId>{batch.message_id}</MsgId><CreDtTm>{created}</CreDtTm>{totals}"
         f"<InitgPty><Nm>{name}</Nm></InitgPty></GrpHdr>"
-        f"<PmtInf><PmtInfId>{batch.message_id}</PmtInfId><PmtMtd>TRF</PmtMtd>{totals}"
+        f"<PmtInf><PmtInfId>{batch.message_id}</PmtInfId><PmtMtd>TRF</PmtMtd>"
+        f"<BtchBookg>false</BtchBookg>{totals}"
         f"<ReqdExctnDt><Dt>{batch.execution_on.isoformat()}</Dt></ReqdExctnDt>"
         f"<Dbtr><Nm>{name}</Nm></Dbtr><DbtrAcct><Id>{_account(debtor.account)}</Id><Ccy>{batch.currency}</Ccy></DbtrAcct>"
         f"<DbtrAgt><FinInstnId><BICFI>{debtor.bic}</BICFI></FinInstnId></DbtrAgt>\n"

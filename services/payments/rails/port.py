@@ -50,7 +50,10 @@ class Submission:
 
 @dataclass(frozen=True)
 class BatchHeader:
-    """What identifies a batch to its rail. Everything in it is fixed when the batch is formed (safe to re-send)."""
+    """What identifies a batch to its rail. From its first sending on everything in it is fixed (safe to re-send).
+
+    `repeated`: it was handed over before, and may have arrived.
+    """
 
     id: UUID
     rail: str
@@ -62,6 +65,7 @@ class BatchHeader:
     created_at: datetime
     execution_on: date
     reference: str = ""
+    repeated: bool = False
 
 
 @dataclass(frozen=True)

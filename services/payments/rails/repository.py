@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -16,63 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.payments.rails.model import BatchState
 from services.payments.rails.port import BatchHeader
 
-_FORM = text(
-    """
-    WITH queued AS MATERIALIZED (
-        SELECT a.id, CASE WHEN :one_provider THEN a.provider ELSE '' END AS destination, a.currency, a.amount,
-            p.payment_list_id, l.per_batch
-        FROM payment_attempt a
-        JOIN payment p ON p.id = a.payment_id
-        LEFT JOIN unnest(CAST(:currencies AS text[]), CAST(:per_batch AS numeric[])) AS l(currency, per_batch)
-            ON l.currency = a.currency
-        WHERE a.state = 'queued' AND a.batch_id IS NULL AND a.rail = :rail
-          AND NOT a.id = ANY(CAST(:besides AS uuid[]))
-        ORDER BY a.provider, a.id
-        LIMIT :most
-        FOR UPDATE OF a SKIP LOCKED
-    ), running AS (
-        SELECT q.*, row_number() OVER w AS place, sum(amount) OVER w - amount AS before,
-            max(amount) OVER (PARTITION BY destination, payment_list_id, currency) AS largest
-        FROM queued q
-        WINDOW w AS (PARTITION BY destination, payment_list_id, currency ORDER BY id)
-    ), numbered AS (
-        -- Cut by count, and by amount: payments that begin within one stretch of (ceiling - largest) sum to at most the
-        -- ceiling.
-        SELECT r.*, (place - 1) / CAST(:size AS int) AS chunk,
-            CASE WHEN per_batch IS NULL THEN 0 ELSE floor(before / GREATEST(per_batch - largest, 0.01)) END AS stretch
-        FROM running r
-    ), grouped AS MATERIALIZED (
-        SELECT uuidv7() AS batch_id, destination, payment_list_id, currency, chunk, stretch,
-            count(*) AS count, sum(amount) AS amount
-        FROM numbered GROUP BY destination, payment_list_id, currency, chunk, stretch
-    ), formed AS (
-        INSERT INTO batch (id, rail, provider, payment_list_id, message_id, count, amount, currency, execution_on,
-            next_at, created_at)
-        SELECT batch_id, :rail, destination, payment_list_id, 'SMK' || replace(CAST(batch_id AS text), '-', ''),
-            count, amount, currency, :day, :now, :now
-        FROM grouped
-    )
-    UPDATE payment_attempt a SET batch_id = g.batch_id, updated_at = :now
-    FROM numbered n
-    JOIN grouped g USING (destination, payment_list_id, currency, chunk, stretch)
-    WHERE a.id = n.id
-    """
-)
-_TOO_LARGE = text(
-    """
-    SELECT a.id FROM payment_attempt a
-    JOIN unnest(CAST(:currencies AS text[]), CAST(:ceilings AS numeric[])) AS l(currency, ceiling)
-        ON l.currency = a.currency AND a.amount > l.ceiling
-    WHERE a.state = 'queued' AND a.batch_id IS NULL AND a.rail = :rail
-    ORDER BY a.id LIMIT :most
-    """
-)
-_QUEUED_IDS = text(
-    """
-    SELECT id FROM payment_attempt
-    WHERE state = 'queued' AND batch_id IS NULL AND rail = :rail ORDER BY provider, id LIMIT :most
-    """
-)
 _LEAVE_OUT = text(
     """
     WITH taken AS (
@@ -85,7 +27,7 @@ _LEAVE_OUT = text(
     RETURNING batch.count
     """
 )
-_DISSOLVE = text("DELETE FROM batch WHERE id = :id AND tries = 0 AND state = 'formed'")
+_DISSOLVE = text("DELETE FROM batch WHERE id = :id AND sent_on IS NULL AND state = 'formed'")
 _RELEASE = text("UPDATE payment_attempt SET batch_id = NULL, updated_at = :now WHERE batch_id = :id")
 _DUE = text(
     """
@@ -97,8 +39,9 @@ _DUE = text(
 _LOCK = text("SELECT * FROM batch WHERE id = :id FOR UPDATE")
 _SUBMITTING = text(
     """
-    UPDATE batch SET state = 'submitting', tries = tries + 1, next_at = :next_at, sent_on = :day, waits_for = ''
-    WHERE id = :id RETURNING tries
+    UPDATE batch SET state = 'submitting', tries = tries + 1, next_at = :next_at, sent_on = :day, waits_for = '',
+        execution_on = CASE WHEN sent_on IS NULL THEN GREATEST(execution_on, CAST(:day AS date)) ELSE execution_on END
+    WHERE id = :id RETURNING *
     """
 )
 _SENT = text(
@@ -115,7 +58,7 @@ _ANSWER = text(
     """
     UPDATE batch SET state = :state, reference = COALESCE(NULLIF(:reference, ''), reference),
         reason_code = :reason_code, reason = :reason, next_at = :next_at,
-        sent_on = CASE WHEN :state = 'formed' THEN NULL ELSE sent_on END,
+        sent_on = CASE WHEN :state = 'formed' THEN CAST(:sent_before AS date) ELSE sent_on END,
         submitted_at = CASE WHEN :state = 'submitted' THEN COALESCE(submitted_at, :now) ELSE submitted_at END,
         completed_at = CASE WHEN :state = 'rejected' THEN :now ELSE completed_at END
     WHERE id = :id AND tries = :tries AND state IN ('formed', 'submitting', 'unknown')
@@ -124,6 +67,9 @@ _ANSWER = text(
 )
 _MARK_UNKNOWN = text(
     "UPDATE payment_attempt SET state = 'unknown', updated_at = :now WHERE batch_id = :id AND state = 'sent'"
+)
+_MARK_QUEUED = text(
+    "UPDATE payment_attempt SET state = 'queued', updated_at = :now WHERE batch_id = :id AND state = 'sent'"
 )
 _MARK_SENT = text(
     "UPDATE payment_attempt SET state = 'sent', updated_at = :now WHERE batch_id = :id AND state = 'unknown'"
@@ -207,52 +153,10 @@ def header(row: Any) -> BatchHeader:
     )
 
 
-async def form(
-    session: AsyncSession,
-    rail: str,
-    *,
-    one_provider: bool,
-    size: int,
-    ceilings: Mapping[str, Decimal],
-    besides: Sequence[UUID],
-    now: datetime,
-    day: date,
-    most: int,
-) -> int:
-    """Put a rail's queued attempts into batches: by list and currency, and by provider where a batch goes to one.
-
-    Arguments:
-        size: most payments in a batch.
-        ceilings: most money in a batch, by currency; at least the largest payment's amount.
-        besides: attempts that stay queued.
-        day: when the rail shall execute.
-
-    Returns:
-        How many attempts were placed (at most `most`).
-    """
-    values = {
-        "rail": rail,
-        "one_provider": one_provider,
-        "size": size,
-        "currencies": list(ceilings),
-        "per_batch": list(ceilings.values()),
-        "besides": list(besides),
-        "now": now,
-        "day": day,
-        "most": most,
-    }
-    return int((await session.execute(_FORM, values)).rowcount)  # type: ignore[attr-defined]
-
-
-async def too_large(session: AsyncSession, rail: str, ceilings: Mapping[str, Decimal], most: int) -> list[UUID]:
-    """Queued attempts above what the rail carries in one payment."""
-    values = {"rail": rail, "currencies": list(ceilings), "ceilings": list(ceilings.values()), "most": most}
-    return list((await session.execute(_TOO_LARGE, values)).scalars())
-
-
-async def queued_ids(session: AsyncSession, rail: str, most: int) -> list[UUID]:
-    """Queued attempts in the order in which `form` takes them."""
-    return list((await session.execute(_QUEUED_IDS, {"rail": rail, "most": most})).scalars())
+async def dissolve(session: AsyncSession, batch_id: UUID, now: datetime) -> None:
+    """Take a batch that never left apart: its attempts are queued again."""
+    await session.execute(_RELEASE, {"id": batch_id, "now": now})
+    await session.execute(_DISSOLVE, {"id": batch_id})
 
 
 async def leave_out(session: AsyncSession, batch_id: UUID, attempts: Sequence[UUID], now: datetime) -> bool:
@@ -260,8 +164,7 @@ async def leave_out(session: AsyncSession, batch_id: UUID, attempts: Sequence[UU
     values = {"id": batch_id, "attempts": list(attempts), "now": now}
     if (await session.execute(_LEAVE_OUT, values)).one_or_none() is not None:
         return True
-    await session.execute(_RELEASE, {"id": batch_id, "now": now})
-    await session.execute(_DISSOLVE, {"id": batch_id})
+    await dissolve(session, batch_id, now)
     return False
 
 
@@ -280,11 +183,16 @@ async def lock(session: AsyncSession, batch_id: UUID) -> Any | None:
     return (await session.execute(_LOCK, {"id": batch_id})).one_or_none()
 
 
-async def begin_submission(session: AsyncSession, batch_id: UUID, now: datetime, next_at: datetime, day: date) -> int:
-    """Record, before the call, that the call is about to be made. Returns its number: the fence for its answer."""
-    tries = (await session.execute(_SUBMITTING, {"id": batch_id, "next_at": next_at, "day": day})).scalar_one()
+async def begin_submission(session: AsyncSession, batch_id: UUID, now: datetime, next_at: datetime, day: date) -> Any:
+    """Record, before the call, that the call is about to be made.
+
+    Returns:
+        The batch as it goes out: `tries` is the call's number, the fence for its answer. One that waited over a
+        cut-off is executed on the day it goes; one that may have left before keeps its day.
+    """
+    row = (await session.execute(_SUBMITTING, {"id": batch_id, "next_at": next_at, "day": day})).one()
     await session.execute(_SENT, {"id": batch_id, "now": now})
-    return int(tries)
+    return row
 
 
 async def begin_query(session: AsyncSession, batch_id: UUID, next_at: datetime) -> int:
@@ -303,8 +211,12 @@ async def record_answer(
     reason: str,
     now: datetime,
     wait: timedelta,
+    sent_before: date | None,
 ) -> bool:
     """Record a call's answer, unless another call or a status report has overtaken it.
+
+    Arguments:
+        sent_before: when the batch was handed over before this call, if it may have left then.
 
     Returns:
         Whether it was recorded.
@@ -320,11 +232,14 @@ async def record_answer(
             "reason": reason,
             "now": now,
             "next_at": now + wait,
+            "sent_before": sent_before,
         },
     )
     if row.one_or_none() is None:
         return False
-    if state is BatchState.UNKNOWN:
+    if state is BatchState.FORMED and sent_before is None:
+        await session.execute(_MARK_QUEUED, {"id": batch_id, "now": now})
+    elif state is BatchState.UNKNOWN:
         await session.execute(_MARK_UNKNOWN, {"id": batch_id, "now": now})
     elif state is BatchState.SUBMITTED:
         await session.execute(_MARK_SENT, {"id": batch_id, "now": now})

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import Query
 
+from services.payments.errors import FundInsufficient, FundNotFound, NotReissuable
 from services.payments.rails.pain001 import plain
 from services.payments.reconciliation import breaks_repository
 from services.payments.reconciliation.errors import (
@@ -35,7 +36,16 @@ BreakRead = Annotated[Principal, requires("payment_officer", "payment_approver",
 BreakWork = Annotated[Principal, requires("payment_officer", "finance_officer")]
 BreakApprove = Annotated[Principal, requires("payment_approver", "finance_officer")]
 _CHANGES: dict[str, Any] = {
-    "responses": responses(BreakNotFound, BreakState, BreakAction, PreconditionFailed, PreconditionRequired)
+    "responses": responses(
+        BreakNotFound,
+        BreakState,
+        BreakAction,
+        FundNotFound,
+        FundInsufficient,
+        NotReissuable,
+        PreconditionFailed,
+        PreconditionRequired,
+    )
 }
 
 router = Router(prefix="/payments/v1/reconciliation", tags=["reconciliation"])

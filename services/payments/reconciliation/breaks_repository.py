@@ -16,31 +16,44 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.payments.ledger.model import AccountType
 from services.payments.ledger.repository import movements, open_accounts, post
 
-# What money of ours a line moved that no payment explains: out (above zero) or in. A booking that contradicts what we
-# know has moved it too; a wrong amount has not: the payment is still in transit and holds it. A fraction that the
-# currency does not have, or a currency without exactly one fund, is left to the person who sees to the break.
+# One booking is told twice or more (camt.054, then camt.053): what is a break already is no second one.
+_REPEATED = text(
+    """
+    UPDATE statement_line l SET verdict = 'repeat'
+    WHERE l.file_id = :file_id AND l.number = ANY(CAST(:numbers AS integer[])) AND l.entry <> '' AND l.direction <> ''
+      AND EXISTS (SELECT FROM statement_line e WHERE e.attempt_id = l.attempt_id AND e.entry = l.entry
+          AND e.direction = l.direction AND e.verdict = l.verdict AND e.currency = l.currency
+          AND e.amount IS NOT DISTINCT FROM l.amount AND e.file_id <> l.file_id)
+    """
+)
+# What money of ours a line booked that no payment explains: out (above zero) or in. It is held by the payment's fund,
+# or by the one that pays first in its currency, until a person names another. A fraction that the currency does not
+# have, or a currency without a fund, is left to the person who sees to the break.
 _BREAK_LINES = text(
     """
-    WITH only_fund AS (SELECT currency, min(code) AS code FROM fund GROUP BY currency HAVING count(*) = 1),
+    WITH first_fund AS (SELECT DISTINCT ON (currency) currency, code FROM fund ORDER BY currency, priority, code),
     found AS (
         SELECT l.*, a.state AS present_state, a.amount AS expected_amount, a.currency AS expected_currency,
             COALESCE(CASE WHEN p.currency = l.currency THEN p.fund_code END, o.code) AS fund,
             CASE WHEN l.verdict IN ('duplicate', 'unknown_reference', 'orphan') AND l.kind = 'settled' THEN 1
-                 WHEN l.verdict = 'contradiction' AND l.kind = 'settled' AND l.direction = 'debit' THEN 1
-                 WHEN l.verdict IN ('unknown_credit', 'unknown_reference', 'orphan') AND l.direction = 'credit' THEN -1
+                 WHEN l.verdict IN ('contradiction', 'amount_mismatch', 'currency_mismatch') AND l.direction = 'debit'
+                     THEN 1
+                 WHEN l.verdict IN ('unknown_credit', 'unknown_reference', 'orphan', 'contradiction', 'amount_mismatch',
+                     'currency_mismatch') AND l.direction = 'credit' THEN -1
                  ELSE 0 END AS way
         FROM statement_line l
         LEFT JOIN payment_attempt a ON a.id = l.attempt_id
         LEFT JOIN payment p ON p.id = a.payment_id
-        LEFT JOIN only_fund o ON o.currency = l.currency
-        WHERE l.file_id = :file_id AND l.number = ANY(CAST(:numbers AS integer[]))
+        LEFT JOIN first_fund o ON o.currency = l.currency
+        WHERE l.file_id = :file_id AND l.number = ANY(CAST(:numbers AS integer[])) AND l.verdict <> 'repeat'
     )
     INSERT INTO reconciliation_break (file_id, number, kind, attempt_id, end_to_end_id, offered, present_state,
         offered_amount, offered_currency, expected_amount, expected_currency, created_at, on_date, detail, fund_code,
         suspended)
     SELECT file_id, number, verdict, attempt_id, end_to_end_id, COALESCE(kind, direction), COALESCE(present_state, ''),
         amount, currency, expected_amount, expected_currency, :now, on_date, problem, fund,
-        CASE WHEN fund IS NULL OR amount IS NULL OR amount <> trunc(amount, CASE currency WHEN 'KHR' THEN 0 ELSE 2 END)
+        CASE WHEN fund IS NULL OR amount IS NULL
+                  OR amount <> trunc(amount, CASE WHEN currency IN ('KHR', 'VND') THEN 0 ELSE 2 END)
              THEN 0 ELSE way * amount END
     FROM found
     ON CONFLICT DO NOTHING
@@ -95,7 +108,8 @@ _LIST = text(
 )
 _ONE = text(
     """
-    SELECT b.*, f.source, f.kind AS file_kind, f.message_id, a.payment_id, p.programme_code, p.village_code
+    SELECT b.*, f.source, f.kind AS file_kind, f.message_id, a.payment_id, a.batch_id, p.programme_code, p.village_code,
+        p.fund_code AS payment_fund
     FROM reconciliation_break b JOIN statement_file f ON f.id = b.file_id
     LEFT JOIN payment_attempt a ON a.id = b.attempt_id
     LEFT JOIN payment p ON p.id = a.payment_id
@@ -128,15 +142,49 @@ _ASSIGN = text(
 _PROPOSE = text(
     """
     UPDATE reconciliation_break SET status = 'proposed', action = :action, reason = :reason, proposed_by = :by,
-        proposed_at = :now, fund_code = COALESCE(:fund_code, fund_code), version = version + 1
+        proposed_at = :now, fund_code = COALESCE(:fund_code, fund_code), version = version + 1,
+        attempt_id = COALESCE(CAST(:attempt AS uuid), attempt_id),
+        expected_amount = COALESCE(CAST(:expected AS numeric), expected_amount),
+        expected_currency = CASE WHEN CAST(:attempt AS uuid) IS NULL THEN expected_currency ELSE offered_currency END
     WHERE id = :id
     """
 )
+# A payment that only the proposal named goes with it.
 _REJECT = text(
     """
-    UPDATE reconciliation_break SET status = 'open', action = '', reason = '', proposed_by = '', proposed_at = NULL,
-        version = version + 1
-    WHERE id = :id
+    UPDATE reconciliation_break b SET status = 'open', action = '', reason = '', proposed_by = '', proposed_at = NULL,
+        version = version + 1,
+        attempt_id = CASE WHEN t.told THEN b.attempt_id END,
+        expected_amount = CASE WHEN t.told THEN b.expected_amount END,
+        expected_currency = CASE WHEN t.told THEN b.expected_currency END
+    FROM (SELECT NOT EXISTS (SELECT FROM reconciliation_break o JOIN statement_line l
+              ON l.file_id = o.file_id AND l.number = o.number
+              WHERE o.id = :id AND l.attempt_id IS NULL) AS told) AS t
+    WHERE b.id = :id
+    """
+)
+_PAYMENT = text(
+    """
+    SELECT a.id, a.amount, a.currency, a.rail, p.village_code
+    FROM payment p JOIN payment_attempt a ON a.payment_id = p.id AND a.attempt = p.attempt WHERE p.id = :id
+    """
+)
+_MEMBERS = text(
+    """
+    SELECT a.id, a.amount, a.currency, a.batch_id FROM batch b JOIN payment_attempt a ON a.batch_id = b.id
+    WHERE b.message_id = :message_id AND b.rail = :rail AND b.tries > 0 AND a.state NOT IN ('failed', 'expired')
+    ORDER BY a.id
+    """
+)
+_MOVE_SUSPENSE = movements(
+    """
+    SELECT b.id AS subject_id, m.kind, b.version + 1 AS number, CAST(:on AS date) AS effective_on, m.fund_code,
+        '' AS programme_code, CAST(:rail AS text) AS rail, '' AS party, abs(b.suspended) AS amount,
+        b.offered_currency AS currency
+    FROM reconciliation_break b CROSS JOIN LATERAL (VALUES
+        (CASE WHEN b.suspended > 0 THEN 'explain_out' ELSE 'explain_in' END, b.fund_code),
+        (CASE WHEN b.suspended > 0 THEN 'suspend_out' ELSE 'suspend_in' END, CAST(:fund AS text))) AS m(kind, fund_code)
+    WHERE b.id = CAST(:id AS uuid)
     """
 )
 _RESOLVE = text(
@@ -174,6 +222,7 @@ async def break_lines(session: AsyncSession, file_id: UUID, numbers: Sequence[in
     if not numbers:
         return
     which = {"file_id": file_id, "numbers": list(numbers)}
+    await session.execute(_REPEATED, which)
     await session.execute(_BREAK_LINES, {**which, "now": now})
     for row in (await session.execute(_SUSPENSE_ACCOUNTS, which)).all():
         await open_accounts(session, row.fund_code, row.offered_currency, _SUSPENSE_TYPES, rail=row.source)
@@ -249,11 +298,45 @@ async def assign(session: AsyncSession, break_id: UUID, owner: str, now: datetim
 
 
 async def propose(
-    session: AsyncSession, break_id: UUID, *, action: str, reason: str, fund_code: str | None, by: str, now: datetime
+    session: AsyncSession,
+    break_id: UUID,
+    *,
+    action: str,
+    reason: str,
+    fund_code: str | None,
+    payment: Any | None,
+    by: str,
+    now: datetime,
 ) -> None:
-    """Store what an officer proposes."""
-    values = {"id": break_id, "action": action, "reason": reason, "fund_code": fund_code, "by": by, "now": now}
+    """Store what an officer proposes. `payment`: what she says the line is about, with the attempt's id and amount."""
+    values = {
+        "id": break_id,
+        "action": action,
+        "reason": reason,
+        "fund_code": fund_code,
+        "attempt": payment.id if payment is not None else None,
+        "expected": payment.amount if payment is not None else None,
+        "by": by,
+        "now": now,
+    }
     await session.execute(_PROPOSE, values)
+
+
+async def payment(session: AsyncSession, payment_id: UUID) -> Any | None:
+    """A payment's present attempt: id, amount, currency, rail; and its village."""
+    return (await session.execute(_PAYMENT, {"id": payment_id})).one_or_none()
+
+
+async def batch_members(session: AsyncSession, message_id: str, rail: str) -> Sequence[Any]:
+    """The attempts of a batch, named as on the wire, that were not refused: id, amount, currency, batch_id."""
+    return (await session.execute(_MEMBERS, {"message_id": message_id, "rail": rail})).all()
+
+
+async def move_suspense(session: AsyncSession, row: Any, fund_code: str, on: date) -> None:
+    """Have another fund hold what a break has in suspense. `row`: the break, locked, before its next version."""
+    await open_accounts(session, fund_code, row.offered_currency, _SUSPENSE_TYPES, rail=row.source)
+    await open_accounts(session, fund_code, row.offered_currency, _WIDE_TYPES)
+    await post(session, _MOVE_SUSPENSE, {"id": row.id, "fund": fund_code, "rail": row.source, "on": on})
 
 
 async def reject_proposal(session: AsyncSession, break_id: UUID) -> None:
@@ -266,9 +349,11 @@ async def resolve(session: AsyncSession, break_id: UUID, *, by: str, now: dateti
     await session.execute(_RESOLVE, {"id": break_id, "by": by, "now": now})
 
 
-async def post_explanation(session: AsyncSession, row: Any, kinds: Sequence[str], on: date) -> int:
-    """Book movements of a break's money in its fund. `row` is the break; its amount is what is in suspense."""
-    fund, currency, rail = row.fund_code, row.offered_currency, row.source
+async def post_explanation(
+    session: AsyncSession, row: Any, kinds: Sequence[str], on: date, *, amount: Decimal, fund: str
+) -> int:
+    """Book movements that explain a break, in a fund."""
+    currency, rail = row.offered_currency, row.source
     await open_accounts(session, fund, currency, _SUSPENSE_TYPES, rail=rail)
     await open_accounts(session, fund, currency, _WIDE_TYPES)
     values = {
@@ -277,7 +362,7 @@ async def post_explanation(session: AsyncSession, row: Any, kinds: Sequence[str]
         "on": on,
         "fund": fund,
         "rail": rail,
-        "amount": abs(row.suspended),
+        "amount": amount,
         "currency": currency,
         "kinds": list(kinds),
     }

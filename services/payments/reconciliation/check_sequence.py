@@ -1,7 +1,8 @@
 """Are statements missing, and does each add up? What does not becomes a break of the statement as a whole.
 
 gap      the bank's sequence number leaps: the statements between never came (resolved by itself when they do)
-balance  opening balance and entries do not make the closing balance, or it does not open where the last one closed
+balance  opening balance and entries do not make the closing balance, or it does not open where the last one closed,
+         or another statement of the same number said otherwise
 totals   the file holds another number of entries than it promises
 """
 
@@ -29,7 +30,8 @@ async def check_sequence(
         await sequence_repository.keep(session, file_id, source, account, one)
         previous = await sequence_repository.before(session, file_id, source, account, one)
         following = await sequence_repository.opened_after(session, file_id, source, account, one)
-        for kind, detail, offered, expected in findings(one, previous, following):
+        twin = await sequence_repository.same_number(session, file_id, source, account, one)
+        for kind, detail, offered, expected in findings(one, previous, following, twin):
             await breaks_repository.break_statement(
                 session,
                 file_id,
@@ -48,12 +50,13 @@ async def check_sequence(
 Finding = tuple[str, str, Decimal | None, Decimal | None]
 
 
-def findings(one: Statement, previous: Any | None, following: Decimal | None) -> list[Finding]:
+def findings(one: Statement, previous: Any | None, following: Decimal | None, twin: Any | None = None) -> list[Finding]:
     """What is wrong with a statement: kind, detail, the amount found and the one expected. Pure.
 
     Arguments:
         previous: the account's latest statement before it (year, number, closed), if any came.
         following: the opening balance of the next one, if that came first.
+        twin: a statement of the same number that came before (opened, closed): a copy, or another word of the bank.
     """
     found: list[Finding] = []
     gap = _missing(one, previous)
@@ -66,6 +69,14 @@ def findings(one: Statement, previous: Any | None, following: Decimal | None) ->
         found.append(("balance", "it does not open where the statement before closed", one.opened, previous.closed))
     if following is not None and one.closed is not None and following != one.closed:
         found.append(("balance", "it does not close where the statement after opens", one.closed, following))
+    if (
+        twin is not None
+        and None not in (one.opened, one.closed)
+        and (twin.opened, twin.closed) != (one.opened, one.closed)
+    ):
+        found.append(
+            ("balance", "a statement of this number came before, with other balances", one.closed, twin.closed)
+        )
     if one.promised is not None and one.promised != one.entries:
         detail = f"{one.promised} entries are promised, {one.entries} are there"
         found.append(("totals", detail, None, None))

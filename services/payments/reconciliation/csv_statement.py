@@ -11,7 +11,8 @@ UTF-8, comma or semicolon, a header row. Columns by name, in any order, further 
     return_code   on a credit: the reason why a payment came back (ISO 20022), which makes it a return
     payee_account the payee's account number
 
-A row that cannot be read is reported by its number and the others go on.
+A row that cannot be read is reported by its number and the others go on; so is one with more cells than the header
+names (an amount written 80,000 without quotes), for nobody knows which cell is which. Empty rows are passed over.
 """
 
 from __future__ import annotations
@@ -25,13 +26,23 @@ from io import BytesIO, TextIOWrapper
 from typing import BinaryIO, Final
 
 from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
-from services.payments.reconciliation.model import DocumentHead, Line, OutcomeKind, Scheme, Statement
+from services.payments.reconciliation.model import (
+    DocumentHead,
+    Line,
+    OutcomeKind,
+    Scheme,
+    Statement,
+    own_reference,
+)
 
 KIND: Final = "csv"
 REQUIRED: Final = frozenset({"booking_date", "amount", "currency", "direction"})
 MAX_LINE: Final = 16_384
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,5})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+TOO_MANY: Final = ""
+"""Column of the cells beyond the last named one."""
 _EPOCH = date(1970, 1, 1)
 
 
@@ -76,9 +87,12 @@ class CsvReader:
                 names = [name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), [])]
                 if missing := REQUIRED - set(names):
                     raise StatementUnknownKind(f"the header lacks: {', '.join(sorted(missing))}")
+                if len(told := [name for name in names if name]) != len(set(told)):
+                    raise StatementMalformed("the header names a column twice")
                 for cells in csv.reader(_bounded(text), delimiter=delimiter, strict=True):
-                    if cells:
-                        yield dict(zip(names, cells, strict=False))
+                    if any(cell.strip() for cell in cells):
+                        beyond = "".join(cells[len(names) :]).strip()
+                        yield {**dict(zip(names, cells, strict=False)), TOO_MANY: beyond}
             except (UnicodeDecodeError, csv.Error):
                 raise StatementMalformed("the file is not UTF-8 text with well-formed rows") from None
 
@@ -94,11 +108,13 @@ def _bounded(text: TextIOWrapper) -> Iterator[str]:
 
 def _line(number: int, row: dict[str, str]) -> Line:
     cells = {name: value.strip() for name, value in row.items()}
-    problem, on = "", _EPOCH
+    problem, on = "the row has more cells than the header" if cells[TOO_MANY] else "", _EPOCH
     try:
         on = date.fromisoformat(cells.get("booking_date", ""))
     except ValueError:
-        problem = "booking_date is not YYYY-MM-DD"
+        problem = problem or "booking_date is not YYYY-MM-DD"
+    if not _DAY.fullmatch(cells.get("booking_date", "")):
+        problem = problem or "booking_date is not YYYY-MM-DD"
     amount = cells.get("amount", "")
     if not _AMOUNT.fullmatch(amount):
         problem = problem or "amount is not a plain decimal number"
@@ -115,7 +131,7 @@ def _line(number: int, row: dict[str, str]) -> Line:
     return Line(
         number=number,
         kind=kind,
-        end_to_end_id=cells.get("reference", "")[:35],
+        end_to_end_id=own_reference(cells.get("reference", "")),
         amount=Decimal(amount),
         currency=cells["currency"],
         on=on,

@@ -16,6 +16,7 @@ from services.payments.reconciliation.errors import (
     StatementMalformed,
     StatementNotGenuine,
     StatementSeen,
+    StatementSenderUnknown,
     StatementTooLarge,
     StatementUnknownKind,
 )
@@ -26,6 +27,7 @@ from shared.auth import Principal, requires
 from shared.errors import responses
 from shared.http import ContextDep, Router, SessionDep
 from shared.pagination import Page, Paging
+from shared.service import Context
 
 StatementWrite = Annotated[Principal, requires("integration", "finance_officer")]
 StatementRead = Annotated[Principal, requires("payment_officer", "payment_approver", "finance_officer", "auditor")]
@@ -44,6 +46,7 @@ router = Router(prefix="/payments/v1", tags=["reconciliation"])
         **responses(
             RailNotFound,
             StatementNotGenuine,
+            StatementSenderUnknown,
             StatementMalformed,
             StatementUnknownKind,
             StatementTooLarge,
@@ -73,6 +76,7 @@ async def receive_bank_file(
     """Take in a pain.002, camt.054, camt.053, pacs.004, MT940 or CSV statement; nothing of one that cannot be read."""
     if rail not in BY_NAME:
         raise RailNotFound(rail)
+    _ensure_sender(principal, context)
     if int(request.headers.get("content-length") or 0) > MAX_BYTES:
         raise StatementTooLarge(f"at most {MAX_BYTES // 2**20} MiB")
     media = MEDIA.get(request.headers.get("content-type", "").partition(";")[0].strip().lower(), Media.ISO20022)
@@ -84,6 +88,19 @@ async def receive_bank_file(
         return FileQueued(job_id=taken)
     assert taken.file_id is not None
     return FileTaken(file_id=taken.file_id, lines=taken.lines, matched=taken.matched, breaks=taken.breaks)
+
+
+def _ensure_sender(principal: Principal, context: Context) -> None:
+    """Integrations are agents and sources, too: a file settles payments, so that it is signed, or its sender is named.
+
+    Raises:
+        StatementSenderUnknown.
+    """
+    settings = context.settings
+    if principal.has("finance_officer") or settings.bank_verifying_key is not None:
+        return
+    if principal.subject not in settings.statement_senders:
+        raise StatementSenderUnknown("Sign the files, or have your subject added to SAMAKI_STATEMENT_SENDERS.")
 
 
 @router.get("/reconciliation/files")

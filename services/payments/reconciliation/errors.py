@@ -1,7 +1,7 @@
 """What can be wrong with what a rail hands us.
 
 StatementMalformed 422     StatementUnknownKind 422     StatementTooLarge 413
-StatementSeen 409          StatementConflict 409      StatementNotGenuine 401
+StatementSeen 409          StatementConflict 409      StatementNotGenuine 401      StatementSenderUnknown 403
 BreakNotFound 404          BreakState 409          BreakAction 422          SamePersonResolves 403
 """
 
@@ -28,6 +28,10 @@ class StatementSeen(Conflict):
 
 class StatementConflict(Conflict):
     code, title = "statement_id_reused", "Another file with this message id was received before"
+
+
+class StatementSenderUnknown(Forbidden):
+    code, title = "statement_sender_unknown", "You are not one who may hand in a bank's files"
 
 
 class BreakNotFound(NotFound):

@@ -15,9 +15,10 @@ and `currency` in each completion's `customData` (a condition of the contract wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -25,12 +26,23 @@ import orjson
 
 from services.payments.rails.model import message_id
 from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
-from services.payments.reconciliation.model import REASONS, DocumentHead, Line, OutcomeKind, Scheme, Statement
+from services.payments.reconciliation.model import (
+    REASONS,
+    DocumentHead,
+    Line,
+    OutcomeKind,
+    Scheme,
+    Statement,
+    own_reference,
+    rails_day,
+)
 
 TRANSACTION, BATCH, ERROR, COMPLETIONS, REJECTIONS = "transaction", "batch", "error", "completions", "rejections"
 CALLBACKS = "callbacks"
 GENERIC_ERROR = "genericError"
 _EPOCH = date(1970, 1, 1)
+_AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,5})?", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 _KINDS: dict[str, OutcomeKind] = {
     "completed": "settled",
@@ -105,9 +117,9 @@ class GsmaReader:
         return Line(
             number=number,
             kind=kind,
-            end_to_end_id=_word(row.get("requestingOrganisationTransactionReference"), 35),
+            end_to_end_id=own_reference(_word(row.get("requestingOrganisationTransactionReference"), 140)),
             amount=_amount(row.get("amount") or extra.get("amount")),
-            currency=_word(row.get("currency") or extra.get("currency"), 3),
+            currency=_currency(row.get("currency") or extra.get("currency")),
             on=_day(when),
             entry=_word(row.get("transactionReference"), 140),
             reason_code=_code(row.get("rejectionReason") or extra.get("errorCode")) if kind == "failed" else "",
@@ -166,20 +178,23 @@ def _batch_of(correlation_id: str) -> str:
 def _amount(value: Any) -> Decimal | None:
     if value in (None, ""):
         return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        raise StatementMalformed("an amount is not a number") from None
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or amount < 0 or exponent < -5 or amount >= 10**16:
-        raise StatementMalformed("an amount is outside what the API allows")
-    return amount
+    if not _AMOUNT.fullmatch(str(value)):
+        raise StatementMalformed("an amount is not a plain decimal number, or outside what the API allows")
+    return Decimal(str(value))
+
+
+def _currency(value: Any) -> str:
+    if value in (None, ""):
+        return ""
+    if not _CURRENCY.fullmatch(str(value)):
+        raise StatementMalformed("a currency is not three capital letters")
+    return str(value)
 
 
 def _day(value: Any) -> date:
     try:
-        return datetime.fromisoformat(str(value)).date()
-    except ValueError:
+        return rails_day(datetime.fromisoformat(str(value)))
+    except (ValueError, OverflowError):
         raise StatementMalformed("a date is missing or is not a date") from None
 
 

@@ -14,32 +14,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from functools import lru_cache
+from datetime import date
 from io import BytesIO
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 from lxml import etree
 
 from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
+from services.payments.reconciliation.iso20022_entries import EntryReader
 from services.payments.reconciliation.iso20022_fields import FieldReader, Fields
 from services.payments.reconciliation.iso20022_sequence import StatementCollector
+from services.payments.reconciliation.iso20022_values import (
+    Unreadable,
+    amount_of,
+    currency_of,
+    day_of,
+    payee_of,
+    reference_of,
+)
 from services.payments.reconciliation.model import (
-    Direction,
+    DUPLICATE_REFERENCE,
     DocumentHead,
     Line,
-    OutcomeKind,
-    Scheme,
     Statement,
+    own_reference,
     status_kind,
 )
 
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:(pain\.002|camt\.054|camt\.053|pacs\.004)\.\d{3}\.\d{2}")
 _LINES = {"pain.002": "TxInfAndSts", "camt.054": "Ntry", "camt.053": "Ntry", "pacs.004": "TxInf"}
 _HEADS = ("GrpHdr", "OrgnlGrpInfAndSts", "OrgnlGrpInf")
+_BLOCK = "OrgnlPmtInfAndSts"
 _PARTS = ("Acct", "Bal", "TxsSummry", "Stmt")
 _HEAD_FIELDS = ("MsgId", "CreDtTm", "OrgnlMsgId", "GrpSts", "StsRsnInf/Rsn/Cd", "StsRsnInf/Rsn/Prtry")
+_BLOCK_FIELDS = ("OrgnlPmtInfId", "PmtInfSts", "StsRsnInf/Rsn/Cd", "StsRsnInf/Rsn/Prtry")
 _STATUS_FIELDS = (
     "OrgnlEndToEndId",
     "TxSts",
@@ -62,34 +70,10 @@ _RETURN_FIELDS = (
     "OrgnlTxRef/CdtrAcct/Id/IBAN",
     "OrgnlTxRef/CdtrAcct/Id/Othr/Id",
 )
-_DETAILS = "NtryDtls/TxDtls"
-_DETAIL_FIELDS = (
-    "Refs/EndToEndId",
-    "Refs/AcctSvcrRef",
-    "CdtDbtInd",
-    "RtrInf",
-    "RtrInf/Rsn/Cd",
-    "Amt",
-    "Amt@Ccy",
-    "AmtDtls/TxAmt/Amt",
-    "AmtDtls/TxAmt/Amt@Ccy",
-    "RltdPties/CdtrAcct/Id/IBAN",
-    "RltdPties/CdtrAcct/Id/Othr/Id",
-)
-_OWN_FIELDS = ("CdtDbtInd", "Sts", "Sts/Cd", "BookgDt/Dt", "BookgDt/DtTm", "AcctSvcrRef", "Amt", "Amt@Ccy")
-_OWN = len(_OWN_FIELDS)
-_ENTRY_FIELDS = (*_OWN_FIELDS, *(f"{_DETAILS}/{name}" for name in _DETAIL_FIELDS))
-"""An entry's own fields, and those of the first transaction in it: most have one."""
-_AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,5})?", re.ASCII)
-_READABLE = "send pain.002, camt.054, camt.053 or pacs.004"
 _EPOCH = date(1970, 1, 1)
-_DIRECTIONS: dict[str, Direction] = {"DBIT": "debit", "CRDT": "credit"}
+_READABLE = "send pain.002, camt.054, camt.053 or pacs.004"
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes of a file between two elements that can be freed: an entry may bundle some ten thousand transactions."""
-
-
-class Unreadable(ValueError):
-    """A field of one line is not what the schema allows; the text says which, never its content."""
 
 
 class StatementReader:
@@ -105,6 +89,7 @@ class StatementReader:
         self._fields: dict[str, str] = {}
         self._created = _EPOCH
         self._readers: dict[Sequence[str], FieldReader] = {}
+        self._entries: EntryReader | None = None
 
     @property
     def head(self) -> DocumentHead:
@@ -160,16 +145,24 @@ class StatementReader:
         """
         if not self._kind:
             self._kind, self._in = self._identify()
-        line = _LINES[self._kind]
-        names = {self._in + name: name for name in (line, *_HEADS, *parts)}
+        line, in_block = _LINES[self._kind], False
+        names = {self._in + name: name for name in (line, _BLOCK, *_HEADS, *parts)}
         with self._open() as opened:
             body = _Watched(opened)
             try:
                 for _, element in _parse(body, "end", tuple(names)):
                     name = names[element.tag]
+                    if name == _BLOCK:
+                        if not in_block:
+                            self._read_block(element)
+                        in_block = False
+                        continue
+                    if name == line and not in_block:  # what stands before a block's first line is freed with it
+                        in_block = True
+                        self._read_block(element.getparent())
                     yield name, element
-                    body.unread = 0
                     if name == line:
+                        body.unread = 0
                         _free(element)
             except etree.XMLSyntaxError as error:
                 raise _not_whole(error) from error
@@ -194,13 +187,22 @@ class StatementReader:
         if name == "GrpHdr":
             self._fields["message_id"] = (message_id or "")[:140]
             try:
-                self._created = _day(created, self._created)
+                self._created = day_of(created, self._created)
             except Unreadable as problem:
                 raise StatementMalformed(str(problem)) from None
             return
-        self._fields["original_message_id"] = (original or "")[:140]
+        self._fields["original_message_id"] = own_reference(original or "")
         if name == "OrgnlGrpInfAndSts":
             self._fields["group_status"] = (status or "")[:4]
+            self._fields["group_reason"] = (code or own_code or "")[:35]
+
+    def _read_block(self, block: Any) -> None:
+        """A refusal of the payment block is one of the whole batch: our files have one block, of the same name."""
+        if self._kind != "pain.002" or block is None or block.tag != self._in + _BLOCK:
+            return
+        (name, status, code, own_code), _ = self._of(_BLOCK_FIELDS).walk(block)
+        if status == "RJCT" and own_reference(name or "") == self._fields.get("original_message_id"):
+            self._fields["group_status"] = status
             self._fields["group_reason"] = (code or own_code or "")[:35]
 
     def _of(self, wanted: Sequence[str], counted: str = "") -> FieldReader:
@@ -214,21 +216,25 @@ class StatementReader:
             return [self._status(self._of(_STATUS_FIELDS).read(element)[0], number)]
         if self._kind == "pacs.004":
             return [self._return(self._of(_RETURN_FIELDS).read(element)[0], number)]
-        return self._entry(element, number)
+        if self._entries is None:
+            self._entries = EntryReader(self._in)
+        return self._entries.read(element, number, self._created)
 
     def _status(self, fields: Fields, number: int) -> Line:
         reference, status, on, code, own_code, amount, currency, iban, other = fields
-        exact = _amount(amount)
+        exact = amount_of(amount)
+        # Our references are unique for ever: one that the bank has had before is this very payment, sent again.
+        known = status == "RJCT" and code == DUPLICATE_REFERENCE
         return Line(
             number,
-            status_kind(status or "", exact is not None),
-            _reference(reference),
+            "accepted" if known else status_kind(status or "", exact is not None),
+            reference_of(reference),
             exact,
-            _currency(amount, currency),
-            _day(on, self._created),
+            currency_of(amount, currency),
+            day_of(on, self._created),
             "",
             (code or own_code or "")[:35],
-            *_payee(iban, other),
+            *payee_of(iban, other),
         )
 
     def _return(self, fields: Fields, number: int) -> Line:
@@ -236,67 +242,14 @@ class StatementReader:
         return Line(
             number,
             "returned",
-            _reference(reference),
-            _amount(amount),
-            _currency(amount, currency),
-            _day(on, self._created),
+            reference_of(reference),
+            amount_of(amount),
+            currency_of(amount, currency),
+            day_of(on, self._created),
             (entry or "")[:140],
             (code or own_code or "")[:35],
-            *_payee(iban, other),
+            *payee_of(iban, other),
         )
-
-    def _entry(self, element: Any, number: int) -> list[Line]:
-        """One line per transaction of a booked entry (an entry may bundle many); none for a pending one."""
-        fields, times = self._of(_ENTRY_FIELDS, _DETAILS).read(element)
-        way, status, status_code, on, at, own, amount, currency = fields[:_OWN]
-        if (status_code or status) != "BOOK":
-            return []
-        booked = _Booked(way or "", own or "", _day(on or at, self._created), _amount(amount), currency or "")
-        if times == 1:
-            return [_detail(fields[_OWN:], number, booked, is_whole=True)]
-        if times == 0:
-            kind: OutcomeKind | None = "settled" if way == "DBIT" else None
-            line = Line(number, kind, "", booked.amount, _currency(amount, currency), booked.on, booked.own[:140])
-            return [line._replace(direction=_DIRECTIONS.get(booked.way, ""))]
-        details = element.findall("/".join(self._in + name for name in _DETAILS.split("/")))
-        reader = self._of(_DETAIL_FIELDS)
-        return [
-            _detail(reader.read(detail)[0], number + offset, booked, is_whole=False)
-            for offset, detail in enumerate(details)
-        ]
-
-
-def _detail(fields: Fields, number: int, booked: _Booked, *, is_whole: bool) -> Line:
-    """The line of one transaction of an entry; where it is the entry's only one, the entry's amount is its own."""
-    reference, entry, own_way, returned, reason, amount, currency, inner, inner_currency, iban, other = fields
-    if amount is None:
-        amount, currency = inner, inner_currency
-    exact, unit = _amount(amount), _currency(amount, currency)
-    if exact is None and is_whole:
-        exact, unit = booked.amount, booked.currency[:3]
-    way = own_way or booked.way
-    return Line(
-        number,
-        "settled" if way == "DBIT" else "returned" if returned is not None else None,
-        _reference(reference),
-        exact,
-        unit,
-        booked.on,
-        (entry or booked.own)[:140],
-        (reason or "")[:35],
-        *_payee(iban, other),
-        _DIRECTIONS.get(way, ""),
-    )
-
-
-class _Booked(NamedTuple):
-    """An entry's own fields: credit or debit, the bank's reference, the day, the amount."""
-
-    way: str
-    own: str
-    on: date
-    amount: Decimal | None
-    currency: str
 
 
 class _Watched:
@@ -345,47 +298,3 @@ def _free(element: Any) -> None:
     for node in (element, parent):
         while node.getprevious() is not None:
             del node.getparent()[0]
-
-
-def _payee(iban: str | None, other: str | None) -> tuple[Scheme, str]:
-    if iban:
-        return Scheme.IBAN, iban
-    return (Scheme.OTHER, other) if other else (Scheme.NONE, "")
-
-
-def _amount(text: str | None) -> Decimal | None:
-    """An amount exactly as written; None where there is none.
-
-    Raises:
-        Unreadable: text that is not an amount of the schema (18 digits, 5 of them decimals).
-    """
-    return None if text is None else _decimal(text)
-
-
-@lru_cache(maxsize=4096)
-def _decimal(text: str) -> Decimal:
-    if not _AMOUNT.fullmatch(text):
-        raise Unreadable("an amount is not one: digits, and up to five decimals")
-    return Decimal(text)
-
-
-def _currency(amount: str | None, currency: str | None) -> str:
-    return (currency or "")[:3] if amount is not None else ""
-
-
-def _reference(value: str | None) -> str:
-    """An EndToEndId, or nothing for the standard's own word for "none was given"."""
-    return "" if value is None or value == "NOTPROVIDED" else value[:35]
-
-
-def _day(text: str | None, otherwise: date) -> date:
-    """The date of an ISO date or date-time as written (the rail's own day), or the document's."""
-    return _date(text) if text else otherwise
-
-
-@lru_cache(maxsize=1024)
-def _date(text: str) -> date:
-    try:
-        return datetime.fromisoformat(text).date()
-    except ValueError:
-        raise Unreadable("a date is not a date") from None

@@ -55,6 +55,8 @@ class StatementCollector:
         self._number = Decimal(number) if number.isdecimal() and len(number) <= 18 else None
         self._account = _text(element, prefix, "Id", "IBAN") or _text(element, prefix, "Id", "Othr", "Id")
         self._currency = _text(element, prefix, "Ccy")[:3]
+        # Until its closing balance tells, which a page that others follow has not.
+        self._closed_on = _date(_text(statement, prefix, "FrToDt", "ToDtTm") or _text(statement, prefix, "CreDtTm"))
 
     def _balance(self, element: Any, prefix: str) -> None:
         code = _text(element, prefix, "Tp", "CdOrPrtry", "Cd")

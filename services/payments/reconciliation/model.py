@@ -7,7 +7,7 @@ the payee's account, where the line names one in the scheme we used). So:
 
     pain.002 ACCP/ACTC/ACSP/ACWC/RCVD/PDNG   accepted: a promise; moves no money
     pain.002 ACSC/ACCC with an amount        settled;  without one: accepted (the booked entry settles it)
-    pain.002 RJCT                            failed    (group RJCT: the whole batch, except DUPL: see below)
+    pain.002 RJCT                            failed    (group or payment block: the whole batch, except DUPL: see below)
     camt.054/053 DBIT booked                 settled: the money left; it confirms, and outranks a promise
     camt.054/053 CRDT with RtrInf, pacs.004  returned: it had settled, and came back (implies that it had settled)
     GSMA completion / status completed       settled
@@ -19,25 +19,49 @@ The final state of consistent messages does not depend on their order or repetit
 Money on our own account that no instruction explains (a booking without a known reference, a second booking of one
 payment, a credit that is no return) goes to suspense until a person explains it (`breaks/`).
 
-A group RJCT with reason DUPL answers a *repeated* MsgId: it proves that the bank has the batch, so it fails nobody.
+A group RJCT with reason DUPL (DU01, DU02, AM05) answers a *repeated* MsgId: it proves that the bank has the batch, so
+it fails nobody.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 OutcomeKind = Literal["accepted", "settled", "failed", "returned", "expired"]
 
-DUPLICATE_MESSAGE = "DUPL"
-"""ISO 20022 external status reason: a message with this id was received before."""
+DUPLICATE_MESSAGE: Final = frozenset({"DUPL", "DU01", "DU02", "AM05"})
+"""ISO 20022 external status reasons of a whole file: a message with this id (or its payments) was received before."""
+DUPLICATE_REFERENCE: Final = "DU04"
+"""The same of one transaction: our references are never used twice, so that the bank has this very one."""
+ZONE: Final = ZoneInfo("Asia/Phnom_Penh")
+"""Where the rails are: an instant that they tell in another zone's time fell on their own day."""
+BATCH_PREFIX: Final = "SMK"
+"""Begins a batch's message id: what a bank names that books a batch as one sum."""
+_OURS = re.compile(r"(smk)?([0-9a-f]{32})", re.ASCII)
 
 
 Direction = Literal["", "debit", "credit"]
+
+
+def own_reference(text: str) -> str:
+    """A reference as we wrote it: banks pad it with spaces, and old systems write it in capitals."""
+    written = text.strip()
+    ours = _OURS.fullmatch(written.lower())
+    if ours is None:
+        return written[:35]
+    return f"{BATCH_PREFIX}{ours[2]}" if ours[1] else ours[2]
+
+
+def rails_day(moment: datetime) -> date:
+    """The rails' own day at a moment; one without an offset is in their time already."""
+    return (moment.astimezone(ZONE) if moment.tzinfo is not None else moment).date()
 
 
 class BreakKind(StrEnum):
@@ -171,7 +195,7 @@ def status_kind(status: str, has_amount: bool) -> OutcomeKind | None:
 
 def rejects_batch(head: DocumentHead) -> bool:
     """Whether a status report refuses the batch it answers as a whole, nobody in it having been paid."""
-    return head.kind == "pain.002" and head.group_status == "RJCT" and head.group_reason != DUPLICATE_MESSAGE
+    return head.kind == "pain.002" and head.group_status == "RJCT" and head.group_reason not in DUPLICATE_MESSAGE
 
 
 def confirms_batch(head: DocumentHead) -> bool:

@@ -1,24 +1,36 @@
 """Reads SWIFT MT940 statements: `:20:` message, `:25:` account, `:28C:` sequence, `:60F:` and `:62F:` balances, `:61:`
 entries with their `:86:` details.
 
-One `:61:` is one line. The payment's reference is looked for where banks put it: in `:61:` after the transaction type
-(the account owner's reference), or in `:86:` behind `EREF+`, `?20EREF+` or `/EREF/`. `RC` and `RD` reverse an entry; a
-credit whose `:86:` carries a return code (`/RTRN/`, `?34`, `RTRN+`) or a reversal of a debit is a return.
+One `:61:` is one line. The payment's reference is looked for where banks put it: in `:86:` behind `EREF+` or `/EREF/`,
+also where it runs on over the subfields `?20` to `?29`; else in `:61:` after the transaction type (the account owner's
+reference, where 16 characters fit). A batch booked as one sum is named by its message id. `RC` and `RD` reverse an
+entry: a credit whose `:86:` carries a return code (`/RTRN/`, `?34`, `RTRN+`) and a reversal of a debit are returns; a
+reversal of a credit is money that left, which no payment explains.
 
-Several statements may follow each other in one file. Source: SWIFT Standards, Category 9, MT940.
+Several statements may follow each other in one file, and one statement may have several pages (`:62M:`, `:60M:`): they
+are put together. Source: SWIFT Standards, Category 9, MT940.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from io import BytesIO
 from typing import BinaryIO, Final
 
 from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
-from services.payments.reconciliation.model import Direction, DocumentHead, Line, OutcomeKind, Scheme, Statement
+from services.payments.reconciliation.model import (
+    Direction,
+    DocumentHead,
+    Line,
+    OutcomeKind,
+    Scheme,
+    Statement,
+    own_reference,
+)
 
 KIND: Final = "mt940"
 MAX_LINE: Final = 4_096
@@ -29,9 +41,16 @@ _ENTRY = re.compile(
     re.ASCII,
 )
 _BALANCE = re.compile(r"(?P<mark>[CD])(?P<day>\d{6})(?P<currency>[A-Z]{3})(?P<amount>\d{1,15},\d{0,5})", re.ASCII)
-_END_TO_END = re.compile(r"(?:EREF\+|/EREF/|EREF:\s?)([A-Za-z0-9-]{1,35})", re.ASCII)
+_END_TO_END = re.compile(
+    r"(?:EREF\+|/EREF/|EREF:\s?)(?:([0-9A-Fa-f]{32})|([A-Za-z0-9-]{1,35}?)(?=[A-Z]{3,4}\+|[^A-Za-z0-9-]|$))", re.ASCII
+)
+"""Ours first: in some banks' texts the next keyword follows a reference without anything between."""
+_BATCH = re.compile(r"SMK[0-9A-Fa-f]{32}", re.ASCII)
 _RETURN = re.compile(r"(?:RTRN\+|/RTRN/|\?34)([A-Z0-9]{2,4})", re.ASCII)
 _PAYEE = re.compile(r"(?:\?31|/CACC/|CACC\+)([A-Z0-9]{4,34})", re.ASCII)
+_NEXT_SUBFIELD = re.compile(r"\?(?:2[1-9]|6[0-3])", re.ASCII)
+"""Where a text is cut into pieces of 27 characters that belong together."""
+_AFTER_CLOSING = frozenset({"64", "65", "86"})
 _EPOCH = date(1970, 1, 1)
 Field = tuple[str, str]
 
@@ -62,7 +81,7 @@ class Mt940Reader:
             StatementMalformed: it is cut short, or not text.
             StatementUnknownKind: no `:20:` begins it.
         """
-        found: list[Statement] = []
+        pages: list[Statement] = []
         present: dict[str, str] = {}
         moved, entries = Decimal(0), 0
         for tag, value in self._fields():
@@ -71,18 +90,19 @@ class Mt940Reader:
                     raise StatementMalformed("a statement has no closing balance (:62F:)")
                 present, moved, entries = {"20": value}, Decimal(0), 0
             elif not present:
-                raise StatementUnknownKind("an MT940 statement begins with :20:")
+                if not pages or tag not in _AFTER_CLOSING:
+                    raise StatementUnknownKind("an MT940 statement begins with :20:")
             elif tag in ("25", "28C", "60F", "60M"):
                 present[tag] = value
             elif tag == "61" and (match := _ENTRY.match(value)):
                 entries += 1
                 moved += _signed(match["mark"], match["amount"])
             elif tag in ("62F", "62M"):
-                found.append(_statement(len(found), present, value, moved, entries))
+                _add_page(pages, _page(present, tag, value, moved, entries), continues="60M" in present)
                 present = {}
-        if present or not found:
+        if present or not pages:
             raise StatementMalformed("the file ends before the closing balance (:62F:)")
-        return found
+        return pages
 
     def lines(self) -> Iterator[Line]:
         """One line for each `:61:`; one that cannot be read has a `problem`."""
@@ -107,15 +127,13 @@ class Mt940Reader:
             while raw := body.readline(MAX_LINE):
                 if len(raw) == MAX_LINE:
                     raise StatementMalformed("a line is longer than the format allows")
-                try:
-                    text = raw.decode("utf-8").strip("\r\n")
-                except UnicodeDecodeError:
-                    raise StatementMalformed("the file is not UTF-8 text") from None
+                text = _decoded(raw).strip("\r\n").removeprefix("\ufeff")
                 if "\x00" in text:
                     raise StatementMalformed("the file is not text")
                 match = _TAG.match(text)
                 if match is None:
-                    value = f"{value}\n{text}" if tag and not text.startswith("-") and len(value) < MAX_LINE else value
+                    ends = text == "-" or text.startswith(("-}", "{"))
+                    value = f"{value}\n{text}" if tag and not ends and len(value) < MAX_LINE else value
                     continue
                 if tag:
                     yield self._seen(tag, value)
@@ -134,21 +152,20 @@ def _line(number: int, entry: str, details: str, currency: str) -> Line:
     on = _booked(match["value"], match["booked"]) if match else None
     if match is None or on is None:
         return Line(number, None, "", None, currency, _EPOCH, problem="an entry (:61:) is not what the format allows")
-    text = details.replace("\n", "")
-    named = _END_TO_END.search(text)
-    own = match["reference"].split("\n")[0].strip()
-    reference = named[1] if named else "" if own == "NONREF" else own
+    text = _NEXT_SUBFIELD.sub("", details.replace("\n", ""))
     code = _RETURN.search(text)
     payee = _PAYEE.search(text)
     mark = match["mark"]
     direction: Direction = "debit" if mark in ("D", "RC") else "credit"
-    kind: OutcomeKind | None = "settled" if mark == "D" else None
+    kind: OutcomeKind | None = "settled" if direction == "debit" else None
     if direction == "credit" and (code or mark == "RD"):
         kind = "returned"
+    if direction == "credit":  # the other side of a credit is who sends it, not whom we paid
+        payee = None
     return Line(
         number=number,
         kind=kind,
-        end_to_end_id=reference[:35],
+        end_to_end_id="" if mark == "RC" else _named(match["reference"], text),
         amount=Decimal(match["amount"].replace(",", ".").rstrip(".")),
         currency=currency,
         on=on,
@@ -160,25 +177,61 @@ def _line(number: int, entry: str, details: str, currency: str) -> Line:
     )
 
 
-def _statement(position: int, present: dict[str, str], closing: str, moved: Decimal, entries: int) -> Statement:
-    opened = _BALANCE.match(present.get("60F") or present.get("60M") or "")
+def _named(own: str, text: str) -> str:
+    """The reference of the payment, or of the batch, that an entry is about; empty where it names none."""
+    named = _END_TO_END.search(text)
+    if named:
+        return own_reference(named[1] or named[2])
+    batch = _BATCH.search(text)
+    written = batch[0] if batch else own.split("\n")[0].strip()
+    return "" if written == "NONREF" else own_reference(written)
+
+
+def _decoded(raw: bytes) -> str:
+    """A line as text: UTF-8, or the Latin alphabet of older systems. What is read of it is ASCII in both."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _page(present: dict[str, str], tag: str, closing: str, moved: Decimal, entries: int) -> Statement:
+    """One page of a statement; the balances between pages (`M`) are none of the statement's."""
+    opened = _BALANCE.match(present.get("60F", ""))
     closed = _BALANCE.match(closing)
     if closed is None:
         raise StatementMalformed("a closing balance (:62F:) cannot be read")
     day = _day(closed["day"]) or _EPOCH
     number = present.get("28C", "").split("/")[0].strip()
     return Statement(
-        position=position,
+        position=0,
         statement_id=present["20"][:140],
         account=present.get("25", "").strip(),
         currency=closed["currency"],
         year=day.year,
         number=Decimal(number) if number.isdecimal() and len(number) <= 18 else None,
         opened=_signed(opened["mark"], opened["amount"]) if opened else None,
-        closed=_signed(closed["mark"], closed["amount"]),
+        closed=_signed(closed["mark"], closed["amount"]) if tag == "62F" else None,
         closed_on=day,
         moved=moved,
         entries=entries,
+    )
+
+
+def _add_page(pages: list[Statement], page: Statement, *, continues: bool) -> None:
+    """Add a page, to the statement before it where it continues that one."""
+    last = pages[-1] if pages else None
+    same = last is not None and (last.account, last.currency, last.number) == (page.account, page.currency, page.number)
+    if last is None or not continues or not same or last.closed is not None:
+        pages.append(replace(page, position=len(pages)))
+        return
+    pages[-1] = replace(
+        page,
+        position=last.position,
+        statement_id=last.statement_id,
+        opened=last.opened,
+        moved=last.moved + page.moved,
+        entries=last.entries + page.entries,
     )
 
 
@@ -200,8 +253,13 @@ def _booked(value: str, booked: str | None) -> date | None:
     day = _day(value)
     if day is None or booked is None:
         return day
+    near = [found for offset in (-1, 0, 1) if (found := _date(day.year + offset, booked)) is not None]
+    return min(near, key=lambda one: abs((one - day).days)) if near else None
+
+
+def _date(year: int, month_and_day: str) -> date | None:
+    """A day of a year; None where that year has no such day (29 February)."""
     try:
-        near = [date(day.year + offset, int(booked[:2]), int(booked[2:])) for offset in (-1, 0, 1)]
+        return date(year, int(month_and_day[:2]), int(month_and_day[2:]))
     except ValueError:
         return None
-    return min(near, key=lambda one: abs((one - day).days))

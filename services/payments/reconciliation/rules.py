@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from services.payments.accounts.model import normal_number
 from services.payments.reconciliation.model import Line, Scheme
 from shared.crypto import KeyedHash
 
@@ -31,7 +32,8 @@ class Rules:
         """
         if known is None or not line.payee_number or (line.payee_scheme is Scheme.IBAN and not self.strict_iban):
             return None
-        return self.number_hash.digest(line.payee_number, f"{known.rail}:{known.provider}") == known.number_hash
+        number = normal_number(line.payee_number, known.rail)
+        return self.number_hash.digest(number, f"{known.rail}:{known.provider}") == known.number_hash
 
     def account_hash(self, number: str) -> bytes:
         """How one of our own accounts is told from another."""

@@ -98,7 +98,12 @@ class Proposal(BaseModel):
 
     action: Action
     reason: str = Field(min_length=10, max_length=1000, description="Why, for the auditor. No personal data.")
-    fund_code: str | None = Field(default=None, max_length=40, description="For money that is in no suspense yet.")
+    fund_code: str | None = Field(
+        default=None, max_length=40, description="Whose money it is, if another fund's than the one that holds it now."
+    )
+    payment_id: UUID | None = Field(
+        default=None, description="With `apply`: the payment that the line is about, where it names none itself."
+    )
 
 
 class AgingView(BaseModel):

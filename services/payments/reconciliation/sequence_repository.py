@@ -28,6 +28,15 @@ _BEFORE = text(
     ORDER BY s.year DESC, s.number DESC NULLS LAST, s.closed_on DESC LIMIT 1
     """
 )
+_SAME = text(
+    """
+    SELECT s.opened, s.closed FROM statement_sequence s
+    WHERE s.source = :source AND s.account_hash = :account AND s.currency = :currency AND s.year = :year
+      AND s.number = CAST(:number AS numeric) AND s.opened IS NOT NULL AND s.closed IS NOT NULL
+      AND (s.file_id, s.position) <> (CAST(:file_id AS uuid), CAST(:position AS integer))
+    ORDER BY s.file_id, s.position LIMIT 1
+    """
+)
 _AFTER = text(
     """
     SELECT s.opened FROM statement_sequence s
@@ -60,6 +69,13 @@ async def keep(session: AsyncSession, file_id: UUID, source: str, account: bytes
 async def before(session: AsyncSession, file_id: UUID, source: str, account: bytes, one: Statement) -> Any | None:
     """The account's latest statement before this one: year, number, closed, closed_on."""
     return (await session.execute(_BEFORE, _values(file_id, source, account, one))).one_or_none()
+
+
+async def same_number(session: AsyncSession, file_id: UUID, source: str, account: bytes, one: Statement) -> Any | None:
+    """Another statement of the account with this one's number: opened, closed."""
+    values = _values(file_id, source, account, one)
+    wanted = {name: value for name, value in values.items() if name != "closed_on"}
+    return (await session.execute(_SAME, wanted)).one_or_none()
 
 
 async def opened_after(session: AsyncSession, file_id: UUID, source: str, account: bytes, one: Statement) -> Any | None:

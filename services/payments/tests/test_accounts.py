@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import text
 
+from services.payments.accounts.model import find_faults, normal_number
 from services.payments.accounts.repository import payees
 from services.payments.tests.builders import CORE, SETTINGS, Cycle, Office, account_csv, grants
 from shared.testing.plugin import MakeService
@@ -95,6 +97,39 @@ async def test_a_number_that_serves_too_many_is_flagged(make_service: MakeServic
     people = [grant.beneficiary_id for grant in cycle.granted]
     await office.service.deliver(*cycle.enrolments())
     lines = [f"{person},mobile_money,wing,+855 99 999 999,Name {n},any" for n, person in enumerate(people[:3])]
+    done = await office.import_accounts(HEADER + "\n".join(lines))
+    assert (done["accepted"], done["flagged"], done["rejected"]) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(
+    "written", ["012 345 678", "+855 12 345 678", "0085512345678", "855-12-345-678", "(+855) 12.345.678"]
+)
+def test_a_wallet_is_the_same_however_its_number_is_written(written: str) -> None:
+    assert normal_number(written, "mobile_money") == "85512345678"
+    assert find_faults("mobile_money", "wing", written, "Sok Dara", "any") == []
+
+
+@pytest.mark.parametrize(
+    ("rail", "written", "kept"),
+    [
+        ("mobile_money", "+66 81 234 5678", "66812345678"),
+        ("mobile_money", "12345678", "12345678"),
+        ("bank", "000 123-456.7", "0001234567"),
+        ("bank", "kh25 natb 0001", "KH25NATB0001"),
+        ("cash", "012345678", "012345678"),
+    ],
+)
+def test_only_a_wallets_number_is_made_international(rail: str, written: str, kept: str) -> None:
+    assert normal_number(written, rail) == kept
+
+
+async def test_one_wallet_of_too_many_people_is_flagged_however_they_write_it(make_service: MakeService) -> None:
+    office = Office(await make_service(CORE, **SETTINGS))
+    cycle = Cycle(grants(3))
+    await office.service.deliver(*cycle.enrolments())
+    written = ("+855 99 999 999", "099 999 999", "0085599999999")
+    people = [grant.beneficiary_id for grant in cycle.granted]
+    lines = [f"{person},mobile_money,wing,{written[n]},Name {n},any" for n, person in enumerate(people)]
     done = await office.import_accounts(HEADER + "\n".join(lines))
     assert (done["accepted"], done["flagged"], done["rejected"]) == (3, 3, 0)
 

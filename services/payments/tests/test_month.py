@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import orjson
+
 from services.payments.instructions.outcomes import Outcome, apply_outcomes
+from services.payments.rails.poll_rails import take_in
+from services.payments.rails.port import Document, Media
 from services.payments.tests.builders import CORE, SETTINGS, Cycle, Office, account_csv, grants
 from shared.contracts.payments import (
     PaymentFailed,
@@ -60,6 +64,36 @@ async def test_a_closed_cycle_is_paid_and_every_riel_is_accounted_for(make_servi
         "returned": 1,
         "expired": 1,
     }
+
+
+async def test_a_payment_for_which_money_may_have_gone_out_is_not_issued_again_until_that_is_explained(
+    make_service: MakeService,
+) -> None:
+    office = Office(await make_service(CORE, **SETTINGS))
+    await office.pay(Cycle(grants(1)))
+    (attempt,) = await office.send()
+    async with office.service.database.session() as session:
+        await apply_outcomes(session, [Outcome(attempt.id, "failed", TODAY, "callback", "M", "incorrectState")])
+    told = {
+        "transactionReference": "T1",
+        "requestingOrganisationTransactionReference": attempt.end_to_end_id,
+        "transactionStatus": "completed",
+        "amount": str(attempt.amount),
+        "currency": "KHR",
+        "modificationDate": "2020-07-28T10:00:00Z",
+    }
+    await take_in(office.service.context, Document("mobile_money", Media.GSMA, "1", orjson.dumps(told)))
+    path, body = f"/payments/{attempt.payment_id}:reissue", {"reason": "try again", "same_account": True}
+    refused = await office.post(path, office.maker, body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_reissuable")
+    breaks = "/reconciliation/breaks"
+    (item,) = (await office.get(breaks))["items"]
+    assert (item["kind"], refused.json()["break_id"]) == ("contradiction", item["id"])
+    proposal = {"action": "no_effect", "reason": "the operator withdrew its message"}
+    for verb, who, sent in (("propose", office.releaser, proposal), ("approve", office.checker, None)):
+        tag = {"If-Match": f'"{item["version"]}"'}
+        item = (await office.post(f"{breaks}/{item['id']}:{verb}", who, sent, 200, **tag)).json()
+    await office.post(path, office.maker, body, 200)
 
 
 async def test_a_failed_payment_is_corrected_and_reissued(make_service: MakeService) -> None:

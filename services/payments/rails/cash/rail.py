@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 import orjson
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
     from services.payments.settings import PaymentsSettings
 
 MEDIA: Final = "cash_issued"
+MOST_DRAWS: Final = 5
+"""How often references are drawn for a batch: among millions in use, some of thousands meet now and then."""
 log = get_logger(__name__)
 
 
@@ -67,16 +68,17 @@ class CashRail:
         """
         if len(instructions) != batch.count or sum(i.amount for i in instructions) != batch.amount:
             raise ValueError(f"batch {batch.id} does not hold what its count and amount promise")
-        values = await asyncio.to_thread(self._sealed, batch, instructions)
-        try:
-            async with self._database.session() as session:
-                await repository.issue(session, values)
-        except IntegrityError:
-            # A reference of forty bits met another one: nothing was opened, the next try draws new codes.
-            return Submission(Answer.DEFERRED, reason="a collection reference was taken")
-        except (DBAPIError, OSError, TimeoutError, PoolTimeout) as error:
-            return Submission(Answer.UNKNOWN, reason=type(error).__name__)
-        return Submission(Answer.ACCEPTED, reference=batch.message_id)
+        for _ in range(MOST_DRAWS):
+            values = await asyncio.to_thread(self._sealed, batch, instructions)
+            try:
+                async with self._database.session() as session:
+                    await repository.issue(session, values)
+            except IntegrityError:
+                continue  # a reference of forty bits met another one: nothing was opened, and others are drawn
+            except (DBAPIError, OSError, TimeoutError, PoolTimeout) as error:
+                return Submission(Answer.UNKNOWN, reason=type(error).__name__)
+            return Submission(Answer.ACCEPTED, reference=batch.message_id)
+        return Submission(Answer.DEFERRED, reason="a collection reference was taken")
 
     async def query(self, batch: BatchHeader) -> Submission:
         """Whether the batch's collections are there."""
@@ -111,7 +113,7 @@ class CashRail:
         codes = [new_code() for _ in instructions]
         return {
             "ends": [i.end_to_end_id for i in instructions],
-            "references": [reference("CC", UUID(i.end_to_end_id)) for i in instructions],
+            "references": [reference("CC", uuid7()) for _ in instructions],
             "providers": [i.provider for i in instructions],
             "amounts": [i.amount for i in instructions],
             "numbers": [self._cipher.encrypt(i.number, NUMBER_CONTEXT) for i in instructions],

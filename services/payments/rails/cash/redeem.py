@@ -136,6 +136,9 @@ async def _guess(context: Context, agent_code: str, seen: Record, said: Redempti
         raise CollectionEnded(f"It is {seen.state}.", collection_state=seen.state)
     async with context.database.session() as session:
         counted = await repository.count_try(session, said.reference, MOST_TRIES)
+        ended = counted is None and not await repository.is_open(session, said.reference)
+    if ended:
+        return  # somebody was quicker: told under the lock
     if counted is None:
         raise CodeLocked("The payee asks an officer for a new code.")
     if not _right(context.resources.number_hash, seen, said.code):
@@ -188,6 +191,8 @@ async def _pay_out(
 async def _check(session: AsyncSession, context: Context, row: Record, said: Redemption) -> None:
     if context.clock.today() > row.window_until:
         raise WindowClosed("The money goes back to the fund; it can be issued again.")
+    if row.payee_died:  # whoever comes with the code, or for her: a mandate ends with the one who gave it
+        raise PaymentNotPayable("The payee's death is on record: the money goes back to the fund with the window.")
     if row.voucher_serial is not None and row.voucher_state != "activated":
         raise PaymentNotPayable("This voucher is not activated.")
     if (said.amount, said.currency) != (row.amount, row.currency):

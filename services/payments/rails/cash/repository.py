@@ -57,7 +57,11 @@ _TOLD = text(
 _BY_REFERENCE = text(
     """
     SELECT c.*, p.beneficiary_id, p.id AS payment_id, p.fund_code, p.programme_code, p.payment_list_id, a.batch_id,
-           v.serial AS voucher_serial, v.state AS voucher_state
+           v.serial AS voucher_serial, v.state AS voucher_state,
+           EXISTS (SELECT FROM death g WHERE NOT g.withdrawn AND (g.person_id = p.beneficiary_id
+               OR (g.household_id = p.beneficiary_id AND g.living_members = 0)
+               OR g.person_id IN (SELECT o.id FROM identity_member m JOIN identity_member o
+                   ON o.canonical_id = m.canonical_id WHERE m.id = p.beneficiary_id))) AS payee_died
     FROM cash_collection c
     LEFT JOIN payment_attempt a ON a.id = c.attempt_id
     LEFT JOIN payment p ON p.id = a.payment_id
@@ -73,6 +77,7 @@ _COUNT_TRY = text(
     WHERE reference = :reference AND state = 'open' AND tries < :most RETURNING tries, code_hash
     """
 )
+_IS_OPEN = text("SELECT state = 'open' FROM cash_collection WHERE reference = :reference")
 _COLLECT = text(
     """
     UPDATE cash_collection SET state = 'collected', ended_at = :now, tries = 0, agent_code = :agent,
@@ -179,6 +184,11 @@ async def said_before(session: AsyncSession, agent: str, agent_reference: str) -
 async def count_try(session: AsyncSession, reference: str, most: int) -> Record | None:
     """Count a guess; None when no more are allowed, or it is not open. Commit before comparing."""
     return (await session.execute(_COUNT_TRY, {"reference": reference, "most": most})).one_or_none()
+
+
+async def is_open(session: AsyncSession, reference: str) -> bool:
+    """Whether a collection has not ended."""
+    return bool((await session.execute(_IS_OPEN, {"reference": reference})).scalar_one_or_none())
 
 
 async def collect(session: AsyncSession, values: dict[str, Any]) -> Record | None:

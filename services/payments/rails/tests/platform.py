@@ -52,6 +52,7 @@ SETTINGS: dict[str, Any] = {
     "mobile_money_callback_url": "http://127.0.0.1:1/payments/v1/rails/mobile_money/callbacks",
     "mobile_money_callback_secret": SECRET,
     "rail_timeout_seconds": 5,
+    "statement_senders": ["officer-1"],
 }
 
 
@@ -189,6 +190,8 @@ class FakeRail:
         self.name = name
         self.script: list[Answer | BaseException] = []
         self.submitted: list[str] = []
+        self.headers: list[BatchHeader] = []
+        self.hold: asyncio.Event | None = None
         self.queried: list[str] = []
         self.paid: dict[str, int] = {}
         self.had: set[str] = set()
@@ -197,6 +200,9 @@ class FakeRail:
 
     async def submit(self, batch: BatchHeader, instructions: Sequence[Instruction]) -> Submission:
         self.submitted.append(batch.message_id)
+        self.headers.append(batch)
+        if self.hold is not None:
+            await self.hold.wait()
         happens = self.script.pop(0) if self.script else Answer.ACCEPTED
         if happens in (Answer.DEFERRED, Answer.REJECTED):
             return Submission(happens, reason_code="FF01" if happens is Answer.REJECTED else "")  # type: ignore[arg-type]

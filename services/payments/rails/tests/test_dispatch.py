@@ -204,6 +204,20 @@ async def test_a_stale_workers_answer_is_ignored(service: TestService, rail: Fak
     assert (await batch_of(service, batch_id))["state"] == "submitted"
 
 
+async def test_a_stale_workers_refusal_fails_nobody(service: TestService, rail: FakeRail):
+    batch_id, waiting = await one_batch(service)
+    slow = FakeRail()
+    slow.script, slow.hold = [Answer.REJECTED], asyncio.Event()
+    use_rail(service, slow)
+    stale = asyncio.create_task(dispatch_batch(service.context, batch_id))
+    await wait_for(lambda: slow.submitted, what="the first worker to call")
+    use_rail(service, rail)
+    assert await dispatch_batch(service.context, batch_id) is BatchState.SUBMITTED  # asked, and sent again
+    slow.hold.set()
+    assert await stale is BatchState.SUBMITTED
+    assert await states(service, waiting) == ["sent", "sent"]
+
+
 # --- fault 12 -------------------------------------------------------------------------------------------------------
 
 

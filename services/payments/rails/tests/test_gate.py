@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,6 +27,7 @@ from services.payments.rails.tests.platform import (
 )
 from shared.testing.plugin import MakeService
 from shared.testing.service import TestService
+from shared.testing.waiting import wait_for
 
 POLICY = "/payments/v1/rails/mobile_money/policy"
 
@@ -219,3 +221,106 @@ async def test_of_many_small_amounts_no_batch_ever_exceeds_its_ceiling(service: 
     found = await batches(service)
     assert max(one["amount"] for one in found) <= Decimal(80_050)
     assert sum(one["count"] for one in found) == len(made)
+
+
+async def test_a_batch_that_waits_over_a_cut_off_asks_to_be_executed_on_the_day_it_goes(
+    service: TestService, rail: FakeRail
+):
+    await queue(service, ["85512000001"])
+    await form_batches(service.context)
+    await stop(service, "rail", "mobile_money")
+    assert await dispatch_all(service) == [BatchState.FORMED]
+    service.clock.advance(timedelta(days=2))
+    async with service.database.session() as session:
+        await session.execute(text("UPDATE emergency_stop SET released_at = now()"))
+    rail.script = [Answer.DEFERRED, Answer.UNKNOWN]
+    await dispatch_all(service)
+    (batch,) = await batches(service)
+    assert (batch["state"], str(batch["execution_on"])) == ("formed", "2020-07-03")
+    service.clock.advance(timedelta(days=1))
+    await dispatch_all(service)
+    (batch,) = await batches(service)
+    assert (batch["state"], str(batch["execution_on"])) == ("unknown", "2020-07-04")  # the first sending never left
+    service.clock.advance(timedelta(days=1))
+    rail.had.clear()
+    await dispatch_all(service)
+    (batch,) = await batches(service)
+    assert (batch["state"], str(batch["execution_on"])) == ("submitted", "2020-07-04")  # the same bytes again
+    assert [one.execution_on.isoformat() for one in rail.headers] == ["2020-07-03", "2020-07-04", "2020-07-04"]
+    assert [one.repeated for one in rail.headers] == [False, False, True]
+
+
+async def test_a_batch_that_outgrew_a_lowered_limit_is_cut_again_before_it_goes(service: TestService, rail: FakeRail):
+    made = await queue(service, [f"8551200000{i}" for i in range(4)])
+    await form_batches(service.context)
+    assert len(await batches(service)) == 1
+    limits = [{"currency": "KHR", "per_day": "250000", "per_payment": "80002"}]
+    await set_policy(service, limits=limits)
+    await service.run_jobs()
+    await form_batches(service.context)
+    await dispatch_all(service)
+    assert await states(service, made) == ["sent", "sent", "sent", "failed"]
+    assert sum(one["amount"] for one in await batches(service)) == sum(one.amount for one in made[:3])
+    assert await balanced(service)
+
+
+async def test_a_person_stopped_while_the_rail_was_out_of_reach_is_taken_out_before_the_batch_leaves(
+    service: TestService, rail: FakeRail
+):
+    made = await queue(service, [f"8551200000{i}" for i in range(3)])
+    await form_batches(service.context)
+    rail.script = [Answer.DEFERRED]
+    await dispatch_all(service)
+    assert await states(service, made) == ["queued"] * 3
+    (person,) = await rows(service, "SELECT beneficiary_id FROM payment WHERE id = :id", id=made[1].payment_id)
+    await stop(service, "person", str(person["beneficiary_id"]))
+    await dispatch_all(service)
+    assert set(rail.paid) == {made[0].reference, made[2].reference}
+    assert await states(service, made) == ["sent", "queued", "sent"]
+
+
+async def test_once_it_may_have_left_a_batch_goes_again_as_it_was(service: TestService, rail: FakeRail):
+    made = await queue(service, [f"8551200000{i}" for i in range(2)])
+    await form_batches(service.context)
+    rail.script = [Answer.UNKNOWN, Answer.DEFERRED]
+    await dispatch_all(service)
+    rail.had.clear()  # it never arrived; but that is all we know
+    rail.paid.clear()
+    (person,) = await rows(service, "SELECT beneficiary_id FROM payment WHERE id = :id", id=made[1].payment_id)
+    await stop(service, "person", str(person["beneficiary_id"]))
+    for _ in range(2):
+        await dispatch_all(service)
+    assert [(one.count, one.repeated) for one in rail.headers] == [(2, False), (2, True), (2, True)]
+    assert await states(service, made) == ["sent", "sent"]
+
+
+async def test_of_two_workers_at_a_half_open_breaker_one_probes_and_the_other_waits(
+    service: TestService, rail: FakeRail
+):
+    await set_policy(service, batch_size=1, breaker_failures=1, breaker_pause_seconds=60)
+    await queue(service, [f"8551200000{i}" for i in range(3)])
+    await form_batches(service.context)
+    rail.script = [Answer.DEFERRED]
+    first, second, third = await batches(service)
+    await dispatch_batch(service.context, first["id"])
+    service.clock.advance(timedelta(seconds=61))
+    rail.hold = asyncio.Event()
+    probe = asyncio.create_task(dispatch_batch(service.context, second["id"]))
+    await wait_for(lambda: len(rail.submitted) == 2, what="the probe to call")
+    assert await dispatch_batch(service.context, third["id"]) is BatchState.FORMED
+    assert len(rail.submitted) == 2
+    rail.hold.set()
+    assert await probe is BatchState.SUBMITTED
+    assert await dispatch_batch(service.context, third["id"]) is BatchState.SUBMITTED
+
+
+async def test_a_clock_that_goes_back_sends_nothing_twice_and_loses_no_batch(service: TestService, rail: FakeRail):
+    await set_policy(service, batch_size=1, limits=[{"currency": "KHR", "per_day": "170000"}])
+    await queue(service, [f"8551200000{i}" for i in range(3)])
+    await form_batches(service.context)
+    await dispatch_all(service)
+    service.clock.advance(timedelta(days=-1))
+    await dispatch_all(service)
+    service.clock.advance(timedelta(days=2))
+    assert await dispatch_all(service) == [BatchState.SUBMITTED] * 3
+    assert set(rail.paid.values()) == {1}

@@ -50,6 +50,21 @@ def test_a_batch_goes_at_the_next_opening(now: datetime, opens: datetime):
     assert opening(BANK, now) == opens
 
 
+@pytest.mark.parametrize(
+    ("now", "day"),
+    [
+        (datetime(2020, 12, 30, 17, tzinfo=ZONE), date(2021, 1, 5)),  # a holiday, new year, a week-end, a holiday
+        (datetime(2020, 2, 28, 17, tzinfo=ZONE), date(2020, 2, 29)),  # a Friday evening; Saturday the 29th is worked
+        (datetime(2021, 2, 26, 17, tzinfo=ZONE), date(2021, 2, 27)),
+        (datetime(2020, 7, 31, 23, 59, 59, tzinfo=ZONE), date(2020, 8, 1)),
+    ],
+)
+def test_a_batch_at_the_end_of_a_month_goes_on_the_next_day_that_is_worked(now: datetime, day: date):
+    closed = (date(2020, 12, 31), date(2021, 1, 1), date(2021, 1, 2), date(2021, 1, 4))
+    policy = BANK.model_copy(update={"working_days": (1, 2, 3, 4, 5, 6), "holidays": closed})
+    assert execution_day(policy, now.astimezone(UTC)) == day
+
+
 def test_the_day_is_the_rails_own_not_that_of_utc():
     late = datetime(2020, 7, 26, 23, 30, tzinfo=UTC)  # Monday 06:30 in Phnom Penh
     assert local_day(BANK, late) == date(2020, 7, 27)

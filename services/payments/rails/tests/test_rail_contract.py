@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -62,6 +64,67 @@ async def test_a_batch_that_is_not_what_it_promises_is_not_sent(name: str):
         members = instructions(2)
         with pytest.raises(ValueError, match="promise"):
             await rail.submit(header(members), members[:1])
+
+
+def answering(status: int, **answer: Any) -> httpx.AsyncClient:
+    """A client whose every question has this answer."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, **answer))
+    return httpx.AsyncClient(base_url=NOBODY, transport=transport)
+
+
+PAGE = {"html": "<html><body>Please sign in</body></html>"}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "first", "repeated"),
+    [
+        (200, {"json": {}}, Answer.ACCEPTED, Answer.ACCEPTED),
+        (200, PAGE, Answer.UNKNOWN, Answer.UNKNOWN),
+        (409, {}, Answer.ACCEPTED, Answer.ACCEPTED),
+        (422, {"json": {"reason": "DUPL"}}, Answer.ACCEPTED, Answer.ACCEPTED),
+        (422, {"json": {"reason": "AM05"}}, Answer.ACCEPTED, Answer.ACCEPTED),
+        (422, {"json": {"reason": "DT01"}}, Answer.REJECTED, Answer.UNKNOWN),
+        (422, PAGE, Answer.REJECTED, Answer.UNKNOWN),
+        (400, {}, Answer.REJECTED, Answer.UNKNOWN),
+        (429, {}, Answer.DEFERRED, Answer.DEFERRED),
+        (302, {}, Answer.UNKNOWN, Answer.UNKNOWN),
+        (503, {}, Answer.UNKNOWN, Answer.UNKNOWN),
+    ],
+)
+async def test_what_a_bank_answers_never_fails_a_file_that_it_may_have(
+    status: int, answer: dict[str, Any], first: Answer, repeated: Answer
+):
+    members = instructions(2)
+    async with answering(status, **answer) as client:
+        rail = BankRail(client, DEBTOR)
+        assert (await rail.submit(header(members), members)).answer is first
+        assert (await rail.submit(replace(header(members), repeated=True), members)).answer is repeated
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("status", "answer", "meaning"),
+    [
+        (202, {"json": {"serverCorrelationId": "s", "status": "pending"}}, Answer.ACCEPTED),
+        (200, {"json": {"transactionReference": "T1", "transactionStatus": "pending"}}, Answer.ACCEPTED),
+        (200, {"content": b""}, Answer.UNKNOWN),
+        (200, {"json": []}, Answer.UNKNOWN),
+        (200, {"json": {"hello": "world"}}, Answer.UNKNOWN),
+        (200, PAGE, Answer.UNKNOWN),
+        (202, {"json": {"status": "pending"}, "headers": {"X-CorrelationID": str(uuid4())}}, Answer.UNKNOWN),
+        (202, {"json": {"status": "failed", "error": {"errorCode": "insufficientFunds"}}}, Answer.REJECTED),
+        (409, {"json": {"errorCode": "genericError"}}, Answer.UNKNOWN),
+        (400, {"content": b"oops"}, Answer.REJECTED),
+        (503, PAGE, Answer.UNKNOWN),
+    ],
+)
+async def test_an_operator_has_a_batch_only_if_it_says_so(
+    status: int, answer: dict[str, Any], meaning: Answer, count: int
+):
+    members = instructions(count)
+    async with answering(status, **answer) as client:
+        rail = MobileMoneyRail(client, "http://callbacks.test", "samaki")
+        assert (await rail.submit(header(members), members)).answer is meaning
 
 
 async def test_the_bank_says_of_a_closed_account_that_it_is_closed():

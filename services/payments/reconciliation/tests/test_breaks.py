@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from services.payments.rails.tests.builders import camt, entry, pacs004
+from services.payments.rails.tests.builders import camt, entry, pacs004, pain002
 from services.payments.rails.tests.platform import SERVICE, SETTINGS, balanced, rows, sent, states
+from services.payments.reconciliation.model import BreakKind
 from services.payments.reconciliation.resolution import Action, actions, explaining
+from services.payments.reconciliation.tests.desk import BREAKS, UNKNOWN, act, bank, listed, resolve, suspense
+from services.payments.reconciliation.tests.test_explanations import released
 from shared.testing.plugin import MakeService
 from shared.testing.service import TestService
-
-INBOX = "/payments/v1/rails/bank/inbox"
-BREAKS = "/payments/v1/reconciliation/breaks"
-UNKNOWN = "f" * 32
 
 
 @pytest.fixture
@@ -25,60 +23,18 @@ async def service(make_service: MakeService) -> TestService:
     return await make_service(SERVICE, **SETTINGS)
 
 
-async def bank(service: TestService, body: bytes, media: str = "application/xml") -> dict[str, Any]:
-    headers = service.token("integration") | {"Content-Type": media}
-    answer = await service.http.post(INBOX, content=body, headers=headers)
-    assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-async def listed(service: TestService, **params: Any) -> list[dict[str, Any]]:
-    answer = await service.http.get(BREAKS, params=params, headers=service.token("auditor"))
-    assert answer.status_code == 200
-    items: list[dict[str, Any]] = answer.json()["items"]
-    return items
-
-
-async def suspense(service: TestService) -> Decimal:
-    """What suspense holds: above zero left our account unexplained."""
-    (row,) = await rows(
-        service,
-        """
-        SELECT COALESCE(sum(p.amount), 0) AS total FROM posting p
-        JOIN ledger_account a ON a.id = p.ledger_account_id WHERE a.type = 'suspense'
-        """,
-    )
-    total: Decimal = row["total"]
-    return total
-
-
-async def act(service: TestService, one: dict[str, Any], verb: str, officer: str, body: Any = None, **more: Any) -> Any:
-    headers = service.token(more.get("role", "finance_officer"), subject=officer) | {
-        "If-Match": f'"{more.get("version", one["version"])}"'
-    }
-    return await service.http.post(f"{BREAKS}/{one['id']}:{verb}", json=body, headers=headers)
-
-
-async def resolve(service: TestService, one: dict[str, Any], action: str) -> None:
-    proposed = await act(service, one, "propose", "maker", {"action": action, "reason": "seen with the bank"})
-    assert proposed.status_code == 200, proposed.text
-    approved = await act(service, proposed.json(), "approve", "checker")
-    assert approved.status_code == 200, approved.text
-    assert (approved.json()["status"], approved.json()["resolved_by"]) == ("resolved", "checker")
-
-
 # --- suspense -------------------------------------------------------------------------------------------------------
 
 
 async def test_money_that_left_unexplained_waits_in_suspense_until_two_persons_explain_it(service: TestService):
     await sent(service, 1)
+    await released(service, 5_000)
     await bank(service, camt("camt.054", "N1", [entry(UNKNOWN, "5000")]))
     (one,) = await listed(service)
     assert (one["kind"], one["suspended"], one["fund_code"], one["status"]) == (
         "unknown_reference", "5000", "F1", "open"
     )  # fmt: skip
-    assert one["actions"] == ["came_back", "charge"]
+    assert one["actions"] == ["came_back", "charge", "apply"]
     assert await suspense(service) == 5000
     await resolve(service, one, "charge")
     assert await suspense(service) == 0
@@ -93,7 +49,11 @@ async def test_money_that_came_in_unexplained_is_owed_until_it_is_explained(serv
     await sent(service, 1)
     await bank(service, camt("camt.053", "S1", [entry("NOTPROVIDED", "7000", direction="CRDT", own="C1")]))
     (one,) = await listed(service)
-    assert (one["kind"], one["suspended"], one["actions"]) == ("unknown_credit", "-7000", ["sent_back", "adopt"])
+    assert (one["kind"], one["suspended"], one["actions"]) == (
+        "unknown_credit",
+        "-7000",
+        ["sent_back", "adopt", "apply"],
+    )
     assert await suspense(service) == -7000
     await resolve(service, one, "adopt")
     assert await suspense(service) == 0
@@ -114,8 +74,6 @@ async def test_a_second_booking_of_one_payment_goes_to_suspense_once_however_oft
 
 
 async def test_a_payment_refused_and_yet_booked_is_a_contradiction_with_its_money_in_suspense(service: TestService):
-    from services.payments.rails.tests.builders import pain002
-
     message, (one,) = await sent(service, 1)
     await bank(service, pain002("R1", message, [(one.reference, "RJCT", "AC04")]))
     await bank(service, camt("camt.054", "N1", [entry(one.reference, str(one.amount))]))
@@ -233,9 +191,11 @@ async def test_only_those_who_may_see_to_breaks(service: TestService):
 
 
 def test_what_holds_money_is_never_resolved_without_a_posting():
-    for kind in ("duplicate", "unknown_reference", "orphan", "unknown_credit", "contradiction"):
+    for kind in BreakKind:
         for held in (Decimal(5), Decimal(-5)):
-            assert all(explaining(action) for action in actions(kind, held, names_payment=True))
+            may = actions(kind, held, names_payment=True)
+            assert Action.NO_EFFECT not in may
+            assert all(explaining(action) for action in may if action is not Action.APPLY)
     assert actions("gap", Decimal(0), names_payment=False) == [Action.NO_EFFECT]
 
 
@@ -287,6 +247,23 @@ async def test_statements_whose_balances_do_not_follow_each_other_or_add_up_are_
         "opening balance and entries do not make the closing balance",
         "it does not open where the statement before closed",
     }
+
+
+async def test_two_statements_of_one_number_are_a_break_unless_one_is_a_copy(service: TestService):
+    await bank(service, mt940(14, 1000, 1000), "text/x-mt940")
+    await bank(service, mt940(14, 1000, 1000).replace(b":20:S14", b":20:COPY"), "text/x-mt940")
+    assert await listed(service) == []
+    await bank(service, mt940(14, 1000, 900, ":61:200728D100,NTRFNONREF//B1\n"), "text/x-mt940")
+    assert {one["kind"] for one in await listed(service)} == {"balance", "orphan"}
+
+
+async def test_a_month_that_begins_a_new_sequence_or_counts_on_over_the_new_year_leaves_no_gap(service: TestService):
+    last = mt940(365, 1000, 1000).replace(b":62F:C200728", b":62F:C201231")
+    await bank(service, last, "text/x-mt940")
+    await bank(service, mt940(1, 1000, 1000).replace(b":62F:C200728", b":62F:C210101"), "text/x-mt940")
+    assert await listed(service) == []
+    await bank(service, mt940(3, 1000, 1000).replace(b":62F:C200728", b":62F:C210103"), "text/x-mt940")
+    assert [one["detail"] for one in await listed(service)] == ["statement 2 is missing"]
 
 
 async def test_statements_of_two_accounts_are_two_sequences(service: TestService):

@@ -136,6 +136,28 @@ async def test_fault_13_a_callback_with_another_amount_or_wallet_is_a_break(serv
     assert await states(service, [one]) == ["sent"]
 
 
+async def test_fault_13_a_callback_under_another_batchs_name_settles_the_payment_it_names_and_no_other(
+    service: TestService,
+):
+    _, (one, other) = await sent(service, 2, "mobile_money")
+    (batch,) = await rows(service, "SELECT id FROM batch")
+    for correlation in (str(batch["id"]), str(uuid4())):
+        assert (await call_back(service, transaction(one), correlation=correlation)).status_code == 204
+    assert await states(service, [one, other]) == ["settled", "sent"]
+    assert await breaks(service) == []
+
+
+@pytest.mark.parametrize("written", ["+85512000001", "85512000001", "012000001", "0085512000001", "+855 12 000 001"])
+async def test_a_wallet_named_in_another_way_is_the_payees_own(service: TestService, written: str):
+    use_rail(service, FakeRail())
+    (one,) = await queue(service, ["012 000 001"])
+    await form_batches(service.context)
+    await service.run_jobs()
+    named = [{"key": "msisdn", "value": written}]
+    assert (await call_back(service, transaction(one, creditParty=named))).status_code == 204
+    assert (await states(service, [one]), await breaks(service)) == (["settled"], [])
+
+
 async def test_a_callback_about_a_payment_that_never_was_is_a_break(service: TestService):
     ghost = Waiting(uuid4(), uuid4(), uuid4().hex, Decimal(5), "85512000001")
     assert (await call_back(service, transaction(ghost))).status_code == 204

@@ -7,14 +7,12 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments.rails.tests.builders import camt, entry, group_rejection, pacs004, pain002
 from services.payments.reconciliation.errors import StatementMalformed, StatementUnknownKind
-from services.payments.reconciliation.gsma import GsmaReader, kind_of
 from services.payments.reconciliation.iso20022 import StatementReader
 from services.payments.reconciliation.model import (
     Line,
@@ -97,7 +95,7 @@ def test_pending_entries_are_not_bookings():
 
 
 def test_one_entry_may_bundle_many_transactions():
-    one, two = entry("a", "1"), entry("b", "2")
+    one, two = entry("a", "1").replace(">1<", ">3<", 1), entry("b", "2")
     details = two[two.index("<TxDtls>") : two.index("</NtryDtls>")]
     lines, _ = read(camt("camt.054", "M1", [one.replace("</NtryDtls>", details + "</NtryDtls>"), entry("c", "3")]))
     assert [(line.number, line.end_to_end_id, line.amount) for line in lines] == [
@@ -192,96 +190,151 @@ def test_files_of_other_banks_are_read(name: str):
     assert all(line.end_to_end_id or line.amount is not None or line.kind for line in lines)
 
 
-# --- the operator ---------------------------------------------------------------------------------------------------
+# --- what real banks write ------------------------------------------------------------------------------------------
 
-CORRELATION = "0198a1f0-0000-7000-8000-000000000001"
-
-
-def gsma(document: object, kind: str = "") -> GsmaReader:
-    return GsmaReader(orjson.dumps(document), kind, "ref", CORRELATION)
+OURS = "0123456789abcdef0123456789abcdef"
+BATCH = f"SMK{OURS}"
 
 
-def completion(**changes: object) -> dict[str, object]:
-    return {
-        "transactionReference": "T1",
-        "requestingOrganisationTransactionReference": "a",
-        "creditParty": [{"key": "msisdn", "value": "85512000001"}],
-        "debitParty": [{"key": "accountid", "value": "samaki"}],
-        "completionDate": "2020-07-27T10:00:00+07:00",
-        "link": "/transactions/T1",
-        "customData": [{"key": "amount", "value": "80000"}, {"key": "currency", "value": "KHR"}],
-        **changes,
-    }
+def details(*transactions: tuple[str, str], amount: str, **kwargs: str) -> str:
+    """One entry of this amount that bundles transactions: (reference, amount)."""
+    made = [entry(ref, each, **kwargs) for ref, each in transactions]
+    inner = "".join(one[one.index("<TxDtls>") : one.index("</NtryDtls>")] for one in made)
+    first = made[0]
+    whole = first[: first.index("<NtryDtls>")].replace(f">{transactions[0][1]}<", f">{amount}<", 1)
+    return f"{whole}<NtryDtls>{inner}</NtryDtls></Ntry>"
 
 
-def test_completions_settle_with_the_amount_the_operator_echoes():
-    (line,) = gsma([completion()], "completions").lines()
-    assert (line.kind, line.amount, line.currency, line.entry) == ("settled", Decimal(80000), "KHR", "T1")
-    assert line.payee_scheme is Scheme.MSISDN
-    (bare,) = gsma([completion(customData=[])], "completions").lines()
-    assert bare.amount is None
+def test_what_an_entry_moved_besides_its_transactions_is_a_line_of_its_own():
+    lines, _ = read(camt("camt.053", "M1", [details(("a", "100"), ("b", "200"), amount="350"), entry("c", "3")]))
+    assert [(one.number, one.kind, one.end_to_end_id, one.amount) for one in lines] == [
+        (0, "settled", "a", Decimal(100)),
+        (1, "settled", "b", Decimal(200)),
+        (2, "settled", "", Decimal(50)),
+        (3, "settled", "c", Decimal(3)),
+    ]
+    (paid, charged) = read(camt("camt.053", "M1", [details(("a", "100"), amount="105")]))[0]
+    assert (paid.amount, charged.amount, charged.direction) == (Decimal(100), Decimal(5), "debit")
+    assert paid.entry != charged.entry
 
 
-def test_rejections_fail_with_a_harmonised_code_and_no_free_text():
-    row = {"requestingOrganisationTransactionReference": "a", "rejectionDate": "2020-07-27T10:00:00Z"}
-    known, free = gsma(
-        [row | {"rejectionReason": "identifierError"}, row | {"rejectionReason": "Sok Dara has no wallet"}],
-        "rejections",
-    ).lines()
-    assert (known.kind, known.reason_code) == ("failed", "identifierError")
-    assert free.reason_code == "genericError"
+def test_transactions_that_are_more_than_their_entry_are_told():
+    lines, _ = read(camt("camt.053", "M1", [details(("a", "100"), ("b", "200"), amount="299")]))
+    assert [bool(one.problem) for one in lines] == [False, False, True]
 
 
-def test_a_transaction_callback_is_read_by_its_status():
-    base = completion(amount="80000", currency="KHR")
-    statuses = {"completed": "settled", "failed": "failed", "pending": "accepted", "strange": None}
-    for status, kind in statuses.items():
-        (line,) = gsma(base | {"transactionStatus": status}).lines()
-        assert line.kind == kind
+def test_transactions_in_another_currency_than_their_entry_are_not_added_up():
+    foreign = details(("a", "20"), ("b", "20"), amount="160000").replace('<Amt Ccy="KHR">20<', '<Amt Ccy="USD">20<')
+    assert len(read(camt("camt.053", "M1", [foreign]))[0]) == 2
 
 
-def test_an_error_callback_refuses_the_batch_it_names():
-    reader = gsma({"errorCategory": "businessRule", "errorCode": "insufficientFunds"})
-    assert list(reader.lines()) == []
-    assert rejects_batch(reader.head)
-    assert reader.head.original_message_id == "SMK" + CORRELATION.replace("-", "")
-
-
-def test_a_batch_callback_is_only_news():
-    assert kind_of(orjson.dumps({"batchId": "B1", "batchStatus": "completed"})) == "batch"
-    assert kind_of(orjson.dumps(completion())) == "transaction"
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'{"x":1}', b"\xff"])
-def test_nonsense_callbacks_are_refused(body: bytes):
-    with pytest.raises((StatementMalformed, StatementUnknownKind)):
-        kind_of(body)
-
-
-@pytest.mark.parametrize("change", [{"completionDate": "soon"}, {"completionDate": None}, {"amount": "many"}])
-def test_a_broken_line_of_an_operator_is_unreadable_and_no_other(change: dict[str, object]):
-    reader = gsma([completion(**change), completion()], "completions")
-    assert reader.check() == ()
-    assert [bool(line.problem) for line in reader.lines()] == [True, False]
-
-
-@pytest.mark.parametrize("rows", [[1], "x", [None], {"a": 1}, [[]]])
-def test_pages_that_are_no_lists_of_objects_are_refused(rows: object):
-    with pytest.raises(StatementMalformed):
-        gsma(rows, "completions").check()
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(["customData", "creditParty", "amount", "currency", "completionDate", "transactionReference"]),
-        st.recursive(
-            st.none() | st.integers(-(2**60), 2**60) | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2)
-        ),
+@pytest.mark.parametrize("where", ["Btch", "Refs"])
+def test_a_batch_booked_as_one_sum_is_named_by_the_batch(where: str):
+    whole = entry("x", "160001")
+    head, inner = whole[: whole.index("<NtryDtls>")], f"<MsgId>{BATCH.upper()}</MsgId>"
+    inside = (
+        f"<Btch>{inner}<NbOfTxs>2</NbOfTxs></Btch>" if where == "Btch" else f"<TxDtls><Refs>{inner}</Refs></TxDtls>"
     )
+    lines, _ = read(camt("camt.053", "M1", [f"{head}<NtryDtls>{inside}</NtryDtls></Ntry>"]))
+    assert [(one.kind, one.end_to_end_id, one.amount) for one in lines] == [("settled", BATCH, Decimal(160001))]
+
+
+def reversal(one: str) -> str:
+    return one.replace("<Sts>", "<RvslInd>true</RvslInd><Sts>", 1)
+
+
+def test_a_debit_taken_back_is_a_return_and_a_credit_taken_back_is_money_that_left():
+    lines, _ = read(
+        camt(
+            "camt.053",
+            "M1",
+            [
+                reversal(entry("a", "7", direction="CRDT")),
+                reversal(entry("b", "8")),
+                entry("c", "9", direction="CRDT").replace(
+                    "<AcctSvcrRef>",
+                    "<BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>ICDT</Cd><SubFmlyCd>RRTN</SubFmlyCd></Fmly></Domn></BkTxCd>"
+                    "<AcctSvcrRef>",
+                ),
+            ],
+        )
+    )
+    assert [(one.kind, one.end_to_end_id, one.direction) for one in lines] == [
+        ("returned", "a", "credit"),
+        ("settled", "", "debit"),
+        ("returned", "c", "credit"),
+    ]
+
+
+def test_who_is_credited_by_what_comes_back_is_not_taken_for_the_payee():
+    (line,) = read(camt("camt.053", "M1", [entry("a", "7", direction="CRDT", returned="AC04", payee="TREASURY")]))[0]
+    assert (line.payee_scheme, line.payee_number) == (Scheme.NONE, "")
+
+
+@pytest.mark.parametrize("written", [OURS.upper(), f"  {OURS} ", f"{OURS}\n"])
+def test_a_reference_in_capitals_or_padded_by_the_bank_is_ours(written: str):
+    assert read(camt("camt.054", "M1", [entry(written, "7")]))[0][0].end_to_end_id == OURS
+    lines, reader = read(pain002("M1", BATCH.upper(), [(written, "ACCP", "")]))
+    assert (lines[0].end_to_end_id, reader.head.original_message_id) == (OURS, BATCH)
+
+
+def test_a_reference_cut_short_is_not_ours():
+    assert read(camt("camt.054", "M1", [entry(OURS[:16], "7")]))[0][0].end_to_end_id == OURS[:16]
+
+
+@pytest.mark.parametrize("currency", ["khr", "KHRX", "K", "R13"])
+def test_a_currency_that_is_none_makes_that_line_unreadable(currency: str):
+    lines, _ = read(camt("camt.054", "M1", [entry("a", "7", currency=currency), entry("b", "7")]))
+    assert [bool(line.problem) for line in lines] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        ("2020-07-31T16:59:59Z", date(2020, 7, 31)),
+        ("2020-07-31T17:00:00Z", date(2020, 8, 1)),
+        ("2020-08-01T00:30:00+07:00", date(2020, 8, 1)),
+        ("2020-07-31T23:59:59", date(2020, 7, 31)),
+    ],
 )
-def test_any_fields_of_an_operator_give_a_line_or_a_problem_never_a_crash(fields: dict[str, object]):
-    (line,) = gsma([completion(**fields)], "completions").lines()
-    assert line.problem or line.kind == "settled"
+def test_a_booking_is_of_the_banks_own_day_by_whatever_clock_it_is_told(moment: str, day: date):
+    body = camt("camt.054", "M1", [entry("a", "1")]).replace(b"<Dt>2020-07-28</Dt>", f"<DtTm>{moment}</DtTm>".encode())
+    assert read(body)[0][0].on == day
+
+
+@pytest.mark.parametrize("code", ["DUPL", "DU01", "DU02", "AM05"])
+def test_every_code_for_a_file_that_came_before_confirms_the_batch(code: str):
+    _, reader = read(group_rejection("M2", BATCH, code))
+    assert (rejects_batch(reader.head), confirms_batch(reader.head)) == (False, True)
+
+
+def test_a_reference_that_the_bank_has_had_before_is_accepted_not_refused():
+    lines, _ = read(pain002("M1", BATCH, [("a", "RJCT", "DU04"), ("b", "RJCT", "AM05")]))
+    assert [line.kind for line in lines] == ["accepted", "failed"]
+
+
+@pytest.mark.parametrize("rows", [[], [("a", "RJCT", "AC04"), ("b", "RJCT", "")]])
+def test_a_refusal_of_the_payment_block_refuses_the_batch(rows: list[tuple[str, str, str]]):
+    told = f"<OrgnlPmtInfId>{BATCH}</OrgnlPmtInfId>"
+    refused = f"{told}<PmtInfSts>RJCT</PmtInfSts><StsRsnInf><Rsn><Cd>AM04</Cd></Rsn></StsRsnInf>"
+    body = pain002("M1", BATCH, rows, group="PART").replace(told.encode(), refused.encode())
+    reader = StatementReader(body)
+    reader.check()
+    assert rejects_batch(reader.head)
+    assert (reader.head.group_reason, len(list(reader.lines()))) == ("AM04", len(rows))
+    other = StatementReader(body.replace(told.encode(), b"<OrgnlPmtInfId>OTHER</OrgnlPmtInfId>"))
+    other.check()
+    assert not rejects_batch(other.head)
+
+
+def test_a_statement_without_a_closing_balance_is_of_the_day_it_was_made():
+    body = camt("camt.053", "M1", []).replace(
+        b"<Stmt><Id>M1</Id>",
+        b"<Stmt><Id>M1</Id><LglSeqNb>14</LglSeqNb><CreDtTm>2020-07-28T18:00:00Z</CreDtTm>"
+        b"<Acct><Id><Othr><Id>1</Id></Othr></Id><Ccy>KHR</Ccy></Acct>",
+    )
+    (statement,) = StatementReader(body).check()
+    assert (statement.year, statement.number, statement.closed, statement.entries) == (2020, Decimal(14), None, 0)
 
 
 @pytest.mark.parametrize("version", ["02", "04", "08"])

@@ -195,6 +195,15 @@ async def test_only_the_bank_and_finance_hand_in_files(service: TestService):
     assert (await service.http.post(INBOX, content=b"<x/>")).status_code == 401
 
 
+async def test_an_integration_that_is_no_bank_settles_nobody_with_a_file_of_its_own(service: TestService):
+    _, (one,) = await sent(service, 1)
+    body = camt("camt.054", "N1", [entry(one.reference, str(one.amount))])
+    agent = service.token("integration", subject="agent-1")
+    refused = await service.http.post(INBOX, content=body, headers=agent)
+    assert (refused.status_code, refused.json()["code"]) == (403, "statement_sender_unknown")
+    assert await states(service, [one]) == ["sent"]
+
+
 async def test_a_failing_commit_is_never_a_success(service: TestService):
     _, (one,) = await sent(service, 1)
     body = camt("camt.054", "N1", [entry(one.reference, str(one.amount))])

@@ -126,3 +126,121 @@ def test_any_bytes_give_a_problem_or_lines_never_a_crash(body: bytes):
             list(reader.lines())
         except (StatementMalformed, StatementUnknownKind):
             continue
+
+
+# --- what real banks write ------------------------------------------------------------------------------------------
+
+OURS = "0123456789abcdef0123456789abcdef"
+
+
+def entries(*fields: str, opened: str = "1000000,", closed: str = "1000000,") -> bytes:
+    body = "\n".join(fields)
+    return (
+        f":20:S\n:25:NATBKHPP/0001\n:28C:14/1\n:60F:C200727KHR{opened}\n{body}\n:62F:C200728KHR{closed}\n-\n".encode()
+    )
+
+
+def test_line_ends_of_windows_a_mark_of_byte_order_and_letters_of_older_systems_change_nothing():
+    odd = b"\xef\xbb\xbf" + MT940.split(b"\n", 1)[1].replace(b"CREDIT TRANSFER", "\u00dcBERWEISUNG".encode("latin-1"))
+    assert [line._replace(number=0) for line in mt940(odd.replace(b"\n", b"\r\n"))[0]] == [
+        line._replace(number=0) for line in mt940()[0]
+    ]
+
+
+def test_available_balances_and_remarks_after_the_closing_balance_are_no_fault():
+    tail = b":64:C200728KHR900000,\n:65:C200729KHR900000,\n:86:no more today\n-}\n"
+    reader = Mt940Reader(MT940.replace(b"-}\n", tail))
+    (statement,) = reader.check()
+    assert (statement.closed, len(list(reader.lines()))) == (Decimal(930000), 4)
+    with pytest.raises(StatementUnknownKind):
+        Mt940Reader(b":64:C200728KHR1,\n" + MT940).check()
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        f":86:166?00TRANSFER?20EREF+{OURS[:22]}?21{OURS[22:]}?22KREF+X1?30ACLBKHPP?31000123456",
+        f":86:166?00TRANSFER?20EREF+{OURS}CRED+DE98?31000123456",
+        f":86:/EREF/{OURS.upper()}/REMI/wages of\n-July/CACC/000123456",
+        f":86:EREF: {OURS}   more\n/CACC/000123456",
+    ],
+)
+def test_a_reference_cut_into_subfields_in_capitals_or_followed_by_the_next_word_is_read_whole(details: str):
+    (line,) = mt940(entries(":61:2007280728D80000,NTRFNONREF//B1", *details.split("\n")))[0]
+    assert (line.kind, line.end_to_end_id, line.payee_number) == ("settled", OURS, "000123456")
+
+
+def test_a_sum_over_a_batch_is_named_by_the_batch():
+    lines, _ = mt940(entries(":61:2007280728D160001,NTRFNONREF//B1", f":86:?20KREF+SMK{OURS.upper()}?31X"))
+    assert (lines[0].kind, lines[0].end_to_end_id) == ("settled", f"SMK{OURS}")
+
+
+@pytest.mark.parametrize(
+    ("dates", "day"),
+    [
+        ("2002280229", date(2020, 2, 29)),
+        ("2002290229", date(2020, 2, 29)),
+        ("2012310101", date(2021, 1, 1)),
+        ("2101011231", date(2020, 12, 31)),
+        ("201231", date(2020, 12, 31)),
+    ],
+)
+def test_a_booking_of_the_leap_day_or_at_the_turn_of_the_year_has_its_own_day(dates: str, day: date):
+    (line,) = mt940(entries(f":61:{dates}D80000,NTRFref-one//B1"))[0]
+    assert (line.problem, line.on) == ("", day)
+
+
+def test_a_day_that_no_year_has_makes_the_entry_unreadable():
+    near, never = mt940(entries(*(f":61:210728{day}D80000,NTRFref-one//B1" for day in ("0229", "0230"))))[0]
+    assert (near.on, bool(never.problem)) == (date(2020, 2, 29), True)
+
+
+def test_a_debit_taken_back_is_a_return_and_a_credit_taken_back_is_money_that_left():
+    back, gone = mt940(entries(f":61:200728RD80000,NTRF{OURS[:16]}//B1", ":61:200728RC5000,NTRFref-two//B2"))[0]
+    assert (back.kind, back.direction) == ("returned", "credit")
+    assert (gone.kind, gone.direction, gone.end_to_end_id) == ("settled", "debit", "")
+
+
+def test_the_pages_of_one_statement_are_one_statement():
+    first = b":20:S\n:25:A\n:28C:14/1\n:60F:C200727KHR1000,\n:61:200728D100,NTRFr1//B1\n:62M:C200728KHR900,\n-\n"
+    second = b":20:S\n:25:A\n:28C:14/2\n:60M:C200728KHR900,\n:61:200728D200,NTRFr2//B2\n:62F:C200728KHR700,\n-\n"
+    reader = Mt940Reader(first + second)
+    (statement,) = reader.check()
+    assert (statement.opened, statement.closed, statement.entries) == (Decimal(1000), Decimal(700), 2)
+    assert statement.adds_up
+    assert [line.number for line in reader.lines()] == [0, 1]
+    (alone,) = Mt940Reader(second).check()
+    assert (alone.opened, alone.closed, alone.adds_up) == (None, Decimal(700), True)
+    assert [one.number for one in Mt940Reader(first + second.replace(b"14/2", b"15/1")).check()] == [14, 15]
+
+
+def test_a_spreadsheets_csv_is_read_as_it_is_saved():
+    body = (
+        "\ufeffentry;Booking_Date;amount;currency;direction;reference;remark\r\n"
+        f'B1;2020-07-28;80000;KHR;debit; {OURS.upper()} ;"two\r\nlines; and a semicolon"\r\n'
+        ";;;;;;\r\n"
+        'B2;2020-07-28;=1+1;KHR;debit;=HYPERLINK("x");\r\n'
+    )
+    reader = CsvReader(body.encode(), "")
+    reader.check()
+    first, second = reader.lines()
+    assert (first.kind, first.end_to_end_id, first.entry) == ("settled", OURS, "B1")
+    assert (second.problem != "", second.end_to_end_id) == (True, "")
+
+
+def test_a_row_with_a_cell_too_many_is_unreadable_rather_than_shifted():
+    body = b"currency,direction,booking_date,amount\nKHR,debit,2020-07-28,80,000\nKHR,debit,2020-07-28,7,\n"
+    first, second = CsvReader(body, "").lines()
+    assert "more cells" in first.problem
+    assert (second.problem, second.amount) == ("", Decimal(7))
+
+
+def test_a_column_named_twice_is_refused():
+    with pytest.raises(StatementMalformed):
+        CsvReader(CSV.replace(b"remark", b"amount"), "").check()
+
+
+@pytest.mark.parametrize("day", ["20200728", "2020-W31-2", "2020-02-30", "2020-7-28"])
+def test_a_day_in_another_form_is_unreadable(day: str):
+    lines = list(CsvReader(CSV.replace(b"2020-07-28", day.encode(), 1), "").lines())
+    assert [bool(one.problem) for one in lines] == [True, False]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
 from services.payments.app import SERVICE
 from services.payments.rails.cash.messages import Message, send_messages
 from services.payments.tests.builders import SETTINGS as PAYMENTS
-from services.payments.tests.builders import Cycle, Grant, Office, account_csv
+from services.payments.tests.builders import VILLAGES, Cycle, Grant, Office, account_csv
+from shared.contracts.registry import LifeEventRecorded
 from shared.testing.service import TestService
 
 CASH = replace(SERVICE, schedules=())
@@ -96,11 +98,35 @@ class Desk:
         } | changes
         return await self.office.post(f"/cash/collections/{reference}:redeem", who, body, status)
 
+    def office_now(self) -> Office:
+        """The officers with tokens of the present hour."""
+        return Office(self.service)
+
+    async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        """What a statement gives."""
+        async with self.service.database.session() as session:
+            return [dict(row) for row in (await session.execute(text(statement), values)).mappings()]
+
     async def collections(self) -> list[dict[str, Any]]:
         """Every collection."""
         async with self.service.database.session() as session:
             found = await session.execute(text("SELECT * FROM cash_collection ORDER BY amount"))
             return [dict(row) for row in found.mappings()]
+
+
+def death_of(person: UUID) -> LifeEventRecorded:
+    """The registry's word that somebody died, in a household that lives on."""
+    return LifeEventRecorded(
+        version=1,
+        life_event_id=uuid4(),
+        kind="death",
+        person_id=person,
+        household_id=uuid4(),
+        occurred_on=date(2020, 7, 1),
+        source="civil_registration",
+        village_code=VILLAGES[0],
+        living_members=3,
+    )
 
 
 def code_other_than(code: str) -> str:
