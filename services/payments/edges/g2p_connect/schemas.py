@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _written(value: object) -> object:
+    if not isinstance(value, (str, datetime)):
+        raise ValueError("a time stamp is written as ISO 8601")
+    return value
 
 
 def _aware(value: datetime) -> datetime:
@@ -14,7 +20,7 @@ def _aware(value: datetime) -> datetime:
     return value
 
 
-Moment = Annotated[datetime, AfterValidator(_aware)]
+Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(_aware)]
 _Txn = Annotated[str, Field(min_length=1, max_length=99, pattern=r"^[^\x00-\x1f]*$")]
 _Ref = Annotated[str, Field(min_length=1, max_length=99, pattern=r"^[^\x00-\x1f]*$")]
 _Fa = Annotated[str, Field(min_length=3, max_length=150)]
@@ -35,8 +41,8 @@ class Header(_Model):
     sender_id: Annotated[str, Field(min_length=1, max_length=120)]
     sender_uri: Annotated[str, Field(max_length=500)] = ""
     receiver_id: Annotated[str, Field(max_length=120)] = ""
-    total_count: int = Field(ge=0)
-    is_msg_encrypted: bool = False
+    total_count: int = Field(ge=0, strict=True)
+    is_msg_encrypted: bool = Field(default=False, strict=True)
     meta: dict[str, Any] | None = None
 
 

@@ -59,7 +59,7 @@ class Beneficiary(_Message):
     """A beneficiary and how she is paid."""
 
     payee: _Payee = Field(validation_alias=_name("PayeeFunctionalID", "payeeIdentity", "payeeFunctionalID"), repr=False)
-    modality: Annotated[str, Field(max_length=2)] = Field(
+    modality: Literal["", "00", "01", "02", "03", "04"] = Field(
         default="", validation_alias=_name("PaymentModality", "paymentModality")
     )
     address: Annotated[str, Field(max_length=34)] = Field(
@@ -92,7 +92,7 @@ class RawInstruction(_Message):
     """An instruction of `POST /batchtransactions?type=raw`."""
 
     request_id: _Line = Field(validation_alias="requestId")
-    credit: list[Party] = Field(validation_alias="creditParty", min_length=1, max_length=10, repr=False)
+    credit: list[Party] = Field(validation_alias="creditParty", max_length=10, repr=False)
     debit: list[Party] = Field(validation_alias="debitParty", max_length=10, repr=False)
     mode: Annotated[str, Field(max_length=20)] = Field(validation_alias="paymentMode")
     amount: _Amount
