@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from services.payments.edges.reading import without_null
 
 
 def _written(value: object) -> object:
@@ -29,6 +31,11 @@ _Text = Annotated[str, Field(max_length=999)]
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_null(cls, data: Any) -> Any:
+        return without_null(data)
 
 
 class Header(_Model):
@@ -71,10 +78,17 @@ class DisburseRequest(_Model):
     disbursements: list[Disbursement] = Field(min_length=1, max_length=10_000)
 
 
+class Attribute(BaseModel):
+    """A name and a value of the sender's own. Read, and not kept."""
+
+    name: Annotated[str, Field(max_length=99)]
+    value: str | int | bool | dict[str, Any]
+
+
 class _MapItem(_Model):
     reference_id: _Ref
     timestamp: Moment
-    additional_info: list[Any] | None = Field(default=None, max_length=100)
+    additional_info: list[Attribute] | None = Field(default=None, max_length=100)
     locale: Annotated[str, Field(max_length=3)] = ""
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from services.payments.edges.reading import without_null
 
 
 def _name(*names: str) -> AliasChoices:
@@ -32,6 +34,11 @@ _Narration = Annotated[str, Field(max_length=50)]
 
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_null(cls, data: Any) -> Any:
+        return without_null(data)
 
 
 class CreditInstruction(_Message):
@@ -104,6 +111,26 @@ class RawBatch(_Message):
     """The array of `POST /batchtransactions`, under a name."""
 
     instructions: list[RawInstruction] = Field(min_length=1, max_length=10_000)
+
+
+class AddressInstruction(_Message):
+    """A financial address to be looked at, and what would be paid to it."""
+
+    instruction_id: _Line = Field(validation_alias="instructionID")
+    address: Annotated[str, Field(min_length=1, max_length=34)] = Field(validation_alias="financialAddress", repr=False)
+    amount: _Amount | None = None
+    currency: _Currency | None = None
+    narration: _Narration = ""
+
+
+class AddressValidation(_Message):
+    """Financial addresses of one institution, to be validated."""
+
+    batch_id: BatchId = Field(validation_alias="batchId")
+    institution: Annotated[str, Field(min_length=1, max_length=11)] = Field(validation_alias="destinationDFSPID")
+    instructions: list[AddressInstruction] = Field(
+        min_length=1, max_length=10_000, validation_alias="creditInstructions"
+    )
 
 
 class VoucherInstruction(_Message):

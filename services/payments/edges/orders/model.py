@@ -31,7 +31,7 @@ MAX_DAYS_AHEAD: Final = 90
 MAX_TOTAL: Final = MAX_AMOUNT - 1
 """The sum of an order's lines, whatever their currency: what its column holds."""
 _AMOUNT: Final = re.compile(r"[0-9]{1,16}(\.[0-9]{1,6})?")
-"""Digits, and a fraction behind a point. (`Decimal` alone would read `1e5`, ` 7 `, `1_000` and digits of any script.)"""
+"""Digits, and a fraction behind a point. (`Decimal` alone would read `1e5`, ` 7 `, `1_000`, digits of any script.)"""
 
 
 class OrderState(StrEnum):

@@ -133,8 +133,8 @@ _LIST = text(
 )
 _REPORTED = """
     SELECT l.order_id, l.line, l.instruction_id, l.amount, l.currency, l.fault, e.revoked_cause,
-           p.status AS payment_status, p.updated_at AS paid_at, a.reason_code, pl.status AS list_status, ll.status AS line_status, ll.reasons,
-           o.state AS order_state
+           p.status AS payment_status, p.updated_at AS paid_at, a.reason_code, pl.status AS list_status,
+           ll.status AS line_status, ll.reasons, o.state AS order_state
     FROM external_order_line l
     JOIN external_order o ON o.id = l.order_id
     LEFT JOIN entitlement e ON e.payment_id = l.payment_id
@@ -146,15 +146,20 @@ _REPORTED = """
 """
 _REPORT = text(_REPORTED + " WHERE l.order_id = :id AND l.line > :after ORDER BY l.line LIMIT :most")
 # An instruction may stand in several orders, and twice in one; it was accepted in one line only, and that one counts.
-_REPORT_INSTRUCTIONS = text(
+_ACCEPTED = text(
+    """
+    SELECT DISTINCT ON (l.instruction_id) l.order_id, l.line
+    FROM external_order_line l JOIN external_order o ON o.id = l.order_id
+    WHERE l.source_code = :source AND o.protocol = :protocol
+      AND l.instruction_id = ANY(CAST(:instructions AS text[]))
+    ORDER BY l.instruction_id, (l.fault = '' AND o.state = 'prepared') DESC, o.created_at, l.line
+    """
+)
+_REPORT_LINES = text(
     _REPORTED
     + """
-    WHERE (l.order_id, l.line) IN (
-        SELECT DISTINCT ON (c.instruction_id) c.order_id, c.line
-        FROM external_order_line c JOIN external_order co ON co.id = c.order_id
-        WHERE c.source_code = :source AND co.protocol = :protocol
-          AND c.instruction_id = ANY(CAST(:instructions AS text[]))
-        ORDER BY c.instruction_id, (c.fault = '' AND co.state = 'prepared') DESC, co.created_at, c.line)
+    JOIN unnest(CAST(:orders AS uuid[]), CAST(:lines AS integer[])) AS w(order_id, line)
+        ON w.order_id = l.order_id AND w.line = l.line
     ORDER BY l.order_id, l.line
     """
 )
@@ -270,7 +275,9 @@ async def report_instructions(
 ) -> list[tuple[UUID, LineReport]]:
     """What became of these instructions of a source, whichever of its orders each was accepted in: (order, report)."""
     values = {"source": source, "protocol": protocol, "instructions": list(instructions)}
-    return [(row.order_id, _line_report(row)) for row in await session.execute(_REPORT_INSTRUCTIONS, values)]
+    chosen = (await session.execute(_ACCEPTED, values)).all()
+    lines = {"orders": [row.order_id for row in chosen], "lines": [row.line for row in chosen]}
+    return [(row.order_id, _line_report(row)) for row in await session.execute(_REPORT_LINES, lines)]
 
 
 async def live_list(session: AsyncSession, order_id: UUID) -> Record | None:

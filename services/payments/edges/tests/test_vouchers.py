@@ -158,7 +158,7 @@ async def test_a_cancelled_voucher_pays_nobody_and_its_money_returns(make_servic
     await shop.service.run_jobs()
     assert (await shop.redeem(used))["status"] == 1
     answer = await shop.change("cancel", after["serialNumber"], used["serialNumber"])
-    assert answer["ResponseDescription"] == "1 done, 1 refused."
+    assert answer["responseDescription"] == "1 done, 1 refused."
     assert (await shop.redeem(after))["status"] == 0
     assert await shop.status(after["serialNumber"]) == 4
     balances = await shop.office.balances()
@@ -174,4 +174,4 @@ async def test_a_voucher_of_another_source_or_none_is_an_error_without_a_hint(ma
     assert await shop.status("NOSUCH") == 9
     shop.source = other
     assert await shop.status(voucher["serialNumber"]) == 9
-    assert (await shop.change("cancel", voucher["serialNumber"]))["ResponseCode"] == "01"
+    assert (await shop.change("cancel", voucher["serialNumber"]))["responseCode"] == "01"
