@@ -8,18 +8,30 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import httpx
-from fastapi import FastAPI, Header, Query, Request
+from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from deploy.simulators.mobile_money.behaviour import Behaviour, Wallet, wallet
 from deploy.simulators.mobile_money.callbacks import CallbackSender
 from deploy.simulators.mobile_money.schemas import (
     RequestBatchTransaction,
+    RequestReversal,
     RequestTransactionType,
     error_object,
 )
-from deploy.simulators.mobile_money.state import Batch, Books, Full, NotReversible, is_uuid, now, rejection
+from deploy.simulators.mobile_money.state import (
+    Batch,
+    Books,
+    Duplicate,
+    Full,
+    NotReversible,
+    Transaction,
+    is_uuid,
+    now,
+    rejection,
+)
 
 Correlation = Annotated[str, Header(alias="X-CorrelationID", max_length=64)]
 CallbackUrl = Annotated[str, Header(alias="X-Callback-URL", max_length=2048)]
@@ -59,6 +71,8 @@ class Operator:
             batch, new = self.books.accept(correlation_id, callback_url, requests, title, single)
         except Full:
             raise Refused(503, "serviceUnavailable", "genericError", "full") from None
+        except Duplicate:
+            raise Refused(400, "businessRule", "duplicateRequest") from None
         if new and behaviour.decide:
             if behaviour.callback_first:
                 await self.decide(batch)
@@ -127,16 +141,22 @@ def _add_errors(app: FastAPI) -> None:
         if _operator(request).books.behaviour.maintenance and not request.url.path.startswith("/_control"):
             body = error_object("serviceUnavailable", "genericError", "maintenance")
             return JSONResponse(body, 503, {"X-Date": now()})
-        return await call_next(request)
+        answer = await call_next(request)
+        answer.headers["X-Date"] = now()
+        return answer
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> JSONResponse:
-        return JSONResponse(error.body, error.status, {"X-Date": now()})
+        return JSONResponse(error.body, error.status)
+
+    @app.exception_handler(StarletteHTTPException)
+    async def unknown(request: Request, error: StarletteHTTPException) -> JSONResponse:
+        return JSONResponse(error_object("identification", "identifierError", "no such resource"), error.status_code)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        return JSONResponse(error_object("validation", "formatError", where[:256]), 400, {"X-Date": now()})
+        return JSONResponse(error_object("validation", "formatError", where[:256]), 400)
 
 
 def _add_submissions(app: FastAPI) -> None:
@@ -152,24 +172,36 @@ def _add_submissions(app: FastAPI) -> None:
     ) -> dict[str, Any]:
         return await _operator(request).submit(correlation, callback, [body], "", True)
 
+    @app.post("/transactions/type/{other}", status_code=202)
+    async def other_type(request: Request, other: str) -> None:
+        raise Refused(400, "businessRule", "transactionTypeError", "only disbursement is offered")
+
     @app.post("/transactions/{reference}/reversals", status_code=202)
-    async def reversal(request: Request, reference: str, correlation: Correlation = "") -> dict[str, Any]:
+    async def reversal(
+        request: Request,
+        reference: str,
+        body: RequestReversal,
+        correlation: Correlation = "",
+        callback: CallbackUrl = "",
+    ) -> dict[str, Any]:
         operator = _operator(request)
+        books = operator.books
         if not is_uuid(correlation):
             raise Refused(400, "validation", "mandatoryValueNotSupplied", "X-CorrelationID must be a UUID")
-        transaction = operator.books.transactions.get(reference)
-        if transaction is None:
+        if reference not in books.transactions:
             raise Refused(404, "identification", "identifierError")
         try:
-            batch = operator.books.reverse(reference)
+            made, new = books.reverse(reference, correlation, callback, body.requestingOrganisationTransactionReference)
         except NotReversible:
             raise Refused(400, "businessRule", "incorrectState") from None
-        if batch is not None:
-            operator.start(operator.callbacks.tell(batch, transaction))
-        if operator.books.behaviour.stall:
-            operator.books.behaviour.stall -= 1
-            await asyncio.sleep(operator.books.behaviour.stall_seconds)
-        return {"serverCorrelationId": correlation, "objectReference": reference, "status": "completed"}
+        except Duplicate:
+            raise Refused(400, "businessRule", "duplicateRequest") from None
+        if new:
+            operator.start(operator.callbacks.tell(made))
+        if books.behaviour.stall:
+            books.behaviour.stall -= 1
+            await asyncio.sleep(books.behaviour.stall_seconds)
+        return made.request_state_object() | ({"status": "pending"} if new else {})
 
 
 def _add_queries(app: FastAPI) -> None:
@@ -179,7 +211,10 @@ def _add_queries(app: FastAPI) -> None:
 
     @app.get("/responses/{correlation_id}")
     async def response(request: Request, correlation_id: str) -> dict[str, str]:
-        batch = _operator(request).books.by_correlation.get(correlation_id)
+        books = _operator(request).books
+        if reversal := books.reversals.get(correlation_id):
+            return {"link": f"/transactions/{reversal.reference}"}
+        batch = books.by_correlation.get(correlation_id)
         if batch is None:
             raise Refused(404, "identification", "identifierError")
         kind = "transactions" if batch.single else "batchtransactions"
@@ -189,13 +224,20 @@ def _add_queries(app: FastAPI) -> None:
     async def request_state(request: Request, state_id: str) -> dict[str, Any]:
         books = _operator(request).books
         batch = books.by_state.get(state_id)
+        for reversal in books.reversals.values():
+            if reversal.request_state == state_id:
+                return reversal.request_state_object()
         if batch is None:
             raise Refused(404, "identification", "identifierError")
         return books.request_state(batch)
 
     @app.get("/transactions/{reference}")
     async def transaction(request: Request, reference: str) -> dict[str, Any]:
-        found = _operator(request).books.transactions.get(reference)
+        books = _operator(request).books
+        for reversal in books.reversals.values():
+            if reversal.reference == reference:
+                return reversal.view()
+        found = books.transactions.get(reference)
         if found is None:
             raise Refused(404, "identification", "identifierError")
         return found.view()
@@ -215,7 +257,7 @@ def _add_accounts(app: FastAPI) -> None:
             raise Refused(404, "identification", "identifierError")
         name = _operator(request).books.behaviour.holder_name
         if not name:
-            raise Refused(403, "authorisation", "requestNotAllowed", "names are not offered")
+            raise Refused(401, "authorisation", "requestingPartyAuthorisationError", "names are not offered")
         return {"name": {"fullName": name}}
 
 
@@ -226,18 +268,29 @@ def _add_batches(app: FastAPI) -> None:
 
     @app.get("/batchtransactions/{batch_id}/completions")
     async def completions(
-        request: Request, batch_id: str, limit: Limit = 50, offset: Offset = 0
+        request: Request, response: Response, batch_id: str, limit: Limit = 50, offset: Offset = 0
     ) -> list[dict[str, Any]]:
         operator = _operator(request)
-        page = operator.batch(batch_id).completed[offset : offset + limit]
+        page = _page(operator, response, operator.batch(batch_id).completed, limit, offset)
         return [operator.books.completion(transaction) for transaction in page]
 
     @app.get("/batchtransactions/{batch_id}/rejections")
     async def rejections(
-        request: Request, batch_id: str, limit: Limit = 50, offset: Offset = 0
+        request: Request, response: Response, batch_id: str, limit: Limit = 50, offset: Offset = 0
     ) -> list[dict[str, Any]]:
-        page = _operator(request).batch(batch_id).rejected[offset : offset + limit]
+        operator = _operator(request)
+        page = _page(operator, response, operator.batch(batch_id).rejected, limit, offset)
         return [rejection(transaction) for transaction in page]
+
+
+def _page(
+    operator: Operator, response: Response, rows: list[Transaction], limit: int, offset: int
+) -> list[Transaction]:
+    """A page of a list, and the headers that tell how much there is."""
+    page = rows[offset : offset + min(limit, operator.books.behaviour.page_limit or limit)]
+    response.headers["X-Records-Available-Count"] = str(len(rows))
+    response.headers["X-Records-Returned-Count"] = str(len(page))
+    return page
 
 
 def _add_control(app: FastAPI) -> None:

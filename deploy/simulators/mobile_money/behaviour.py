@@ -60,6 +60,10 @@ class Behaviour(BaseModel):
     callbacks: Literal["off", "batch", "transaction"] = Field(default="batch", description="Which callbacks are sent.")
     callback_delay_ms: int = Field(default=0, ge=0, le=600_000, description="Later than the decision by this much.")
     callback_copies: int = Field(default=1, ge=1, le=10, description="Each callback is sent so many times.")
+    page_limit: int = Field(default=0, ge=0, description="Rows a page has at most, whatever was asked; 0: as asked.")
+    reversals: Literal["complete", "refuse", "fail"] = Field(
+        default="complete", description="Done; refused at once; or taken and failed a moment later."
+    )
     callback_first: bool = Field(default=False, description="Send the callback before the answer to the request.")
     forge: bool = Field(default=False, description="Before each genuine callback send one with a wrong signature.")
     echo_amounts: bool = Field(default=True, description="Put amount and currency in completions' customData.")

@@ -16,7 +16,8 @@ import httpx
 import orjson
 
 from deploy.simulators.mobile_money.behaviour import Wallet
-from deploy.simulators.mobile_money.state import Batch, Books, Transaction, now
+from deploy.simulators.mobile_money.schemas import CATEGORIES, error_object
+from deploy.simulators.mobile_money.state import Batch, Books, Reversal, now
 
 TRIES = 4
 FIRST_PAUSE_SECONDS = 0.5
@@ -49,12 +50,16 @@ class CallbackSender:
             for _ in range(behaviour.callback_copies):
                 await self._put(batch, body, self._secret)
 
-    async def tell(self, batch: Batch, transaction: Transaction) -> None:
-        """The callback of one transaction, for what happens to it after its batch."""
-        if batch.callback_url and self._books.behaviour.callbacks != "off":
-            await self._put(batch, orjson.dumps(transaction.view()), self._secret)
+    async def tell(self, reversal: Reversal) -> None:
+        """The callback of a reversal: what it became, or the error it failed with."""
+        if not reversal.callback_url or self._books.behaviour.callbacks == "off":
+            return
+        failed = error_object("businessRule", "incorrectState")
+        await self._put(
+            reversal, orjson.dumps(failed if reversal.status == "failed" else reversal.view()), self._secret
+        )
 
-    async def _put(self, batch: Batch, body: bytes, secret: str, tries: int = TRIES) -> None:
+    async def _put(self, batch: Batch | Reversal, body: bytes, secret: str, tries: int = TRIES) -> None:
         for attempt in range(tries):
             sent_at = now()
             message = sent_at.encode() + b"\n" + batch.correlation_id.encode() + b"\n" + body
@@ -81,7 +86,10 @@ def _bodies(batch: Batch, *, one_each: bool) -> Iterator[bytes]:
     if not one_each:
         yield orjson.dumps(batch.view())
     for transaction in [*batch.completed, *batch.rejected]:
-        if one_each:
+        if batch.single and transaction.status == "failed":  # a request that failed is told of as an error
+            code = str(transaction.fate)
+            yield orjson.dumps(error_object(CATEGORIES.get(code, "businessRule"), code))
+        elif one_each:
             yield orjson.dumps(transaction.view())
         if transaction.fate is Wallet.CONTRADICTORY:
             contradiction: dict[str, Any] = {**transaction.view(), "transactionStatus": "failed"}

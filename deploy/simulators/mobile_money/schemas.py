@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -49,6 +50,20 @@ class RequestBatchTransaction(BaseModel):
     batchTitle: Text256 = ""  # noqa: N815
 
 
+class RequestReversal(BaseModel):
+    """Body of POST /transactions/{transactionReference}/reversals."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, Field(pattern="^(reversal|adjustment)$")]
+    requestingOrganisationTransactionReference: Text256 = ""  # noqa: N815
+
+
 def error_object(category: str, code: str, description: str = "") -> dict[str, Any]:
     """An errorObject."""
-    return {"errorCategory": category, "errorCode": code, "errordescription": description}
+    moment = datetime.now(UTC).isoformat()
+    return {"errorCategory": category, "errorCode": code, "errordescription": description, "errorDateTime": moment}
+
+
+CATEGORIES = {"identifierError": "identification"}
+"""The category of an error code, where it is not businessRule."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from deploy.simulators.mobile_money.behaviour import REJECTING, Behaviour, Wallet, wallet
-from deploy.simulators.mobile_money.schemas import RequestTransactionType
+from deploy.simulators.mobile_money.schemas import RequestTransactionType, error_object
 
 MAX_HELD = 2_000_000
 """Transactions held in all; beyond it the operator answers serviceUnavailable."""
@@ -21,7 +22,15 @@ class Full(Exception):
 
 
 class NotReversible(Exception):
-    """The transaction was not completed."""
+    """The transaction was not completed, or was taken back before."""
+
+
+class Duplicate(Exception):
+    """The correlation id was used for another request."""
+
+
+UNNAMED = [{"key": "organisationid", "value": "client"}]
+"""The party that a request need not name: whoever is connected."""
 
 
 @dataclass
@@ -66,6 +75,47 @@ class Transaction:
 
 
 @dataclass
+class Reversal:
+    """A transaction that takes another back. `status` is completed or failed."""
+
+    reference: str
+    client_reference: str
+    correlation_id: str
+    request_state: str
+    callback_url: str
+    original: Transaction
+    status: str
+    decided: str
+
+    def view(self) -> dict[str, Any]:
+        """A responseReversal."""
+        return {
+            "transactionReference": self.reference,
+            "originalTransactionReference": self.original.reference,
+            **({"requestingOrganisationTransactionReference": self.client_reference} if self.client_reference else {}),
+            "type": "reversal",
+            "transactionStatus": self.status,
+            "amount": self.original.paid_amount(),
+            "currency": self.original.currency,
+            "creditParty": self.original.debit,
+            "debitParty": self.original.credit,
+            "creationDate": self.decided,
+            "modificationDate": self.decided,
+        }
+
+    def request_state_object(self) -> dict[str, Any]:
+        """A requestStateObject."""
+        failed = {"error": error_object("businessRule", "incorrectState")} if self.status == "failed" else {}
+        return {
+            "serverCorrelationId": self.request_state,
+            "objectReference": self.reference,
+            "status": self.status,
+            "notificationMethod": "callback" if self.callback_url else "polling",
+            **failed,
+        }
+
+
+@dataclass
 class Batch:
     """A batch of disbursements, or a single one (`single`)."""
 
@@ -77,6 +127,7 @@ class Batch:
     created: str
     title: str = ""
     single: bool = False
+    said: str = ""
     completed: list[Transaction] = field(default_factory=list)
     rejected: list[Transaction] = field(default_factory=list)
 
@@ -119,6 +170,7 @@ class Books:
         self.by_correlation: dict[str, Batch] = {}
         self.by_state: dict[str, Batch] = {}
         self.transactions: dict[str, Transaction] = {}
+        self.reversals: dict[str, Reversal] = {}
         self.payments: Counter[str] = Counter()
         self.submissions: Counter[str] = Counter()
         self.callbacks: Counter[str] = Counter()
@@ -133,10 +185,14 @@ class Books:
 
         Raises:
             Full: there is no room.
+            Duplicate: the correlation id came with another body.
         """
         self.submissions[correlation_id] += 1
         known = self.by_correlation.get(correlation_id)
+        said = hashlib.sha256("".join(request.model_dump_json() for request in requests).encode()).hexdigest()
         if known is not None:
+            if known.said != said:
+                raise Duplicate
             return known, False
         if len(self.transactions) + len(requests) > MAX_HELD:
             raise Full
@@ -149,6 +205,7 @@ class Books:
             created=now(),
             title=title,
             single=single,
+            said=said,
         )
         self.by_id[batch.id] = self.by_correlation[correlation_id] = self.by_state[batch.request_state] = batch
         self.transactions.update({transaction.reference: transaction for transaction in batch.transactions})
@@ -169,16 +226,40 @@ class Books:
                 batch.completed.append(transaction)
                 self.payments[transaction.client_reference] += 1
 
-    def reverse(self, reference: str) -> Batch | None:
-        """Take a completed transaction back, once. Nothing where it is not completed (any more)."""
+    def reverse(
+        self, reference: str, correlation_id: str, callback_url: str, client_reference: str
+    ) -> tuple[Reversal, bool]:
+        """Take a completed transaction back, once for each correlation id.
+
+        Returns:
+            The reversal, and whether it is new.
+
+        Raises:
+            NotReversible, Duplicate.
+        """
+        known = self.reversals.get(correlation_id)
         transaction = self.transactions[reference]
-        if transaction.status == "reversed":
-            return None
-        if transaction.status != "completed":
+        if known is not None:
+            if known.original is not transaction:
+                raise Duplicate
+            return known, False
+        if transaction.status != "completed" or self.behaviour.reversals == "refuse":
             raise NotReversible
-        transaction.status, transaction.decided = "reversed", now()
-        self.payments[transaction.client_reference] -= 1
-        return next(batch for batch in self.by_id.values() if transaction in batch.transactions)
+        made = Reversal(
+            reference=f"R{uuid4().hex[:20]}",
+            client_reference=client_reference,
+            correlation_id=correlation_id,
+            request_state=str(uuid4()),
+            callback_url=callback_url,
+            original=transaction,
+            status="failed" if self.behaviour.reversals == "fail" else "completed",
+            decided=now(),
+        )
+        self.reversals[correlation_id] = made
+        if made.status == "completed":
+            transaction.status, transaction.decided = "reversed", made.decided
+            self.payments[transaction.client_reference] -= 1
+        return made, True
 
     def completion(self, transaction: Transaction) -> dict[str, Any]:
         """A responseBatchTransactionCompletion."""
@@ -231,7 +312,7 @@ def _transaction(request: RequestTransactionType) -> Transaction:
         currency=request.currency,
         msisdn=msisdn,
         credit=[party.model_dump() for party in request.creditParty],
-        debit=[party.model_dump() for party in request.debitParty or []],
+        debit=[party.model_dump() for party in request.debitParty or []] or UNNAMED,
         fate=wallet(msisdn),
         created=now(),
     )

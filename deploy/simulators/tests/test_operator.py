@@ -127,9 +127,11 @@ async def test_a_wallets_number_decides_its_fate(operator: httpx.AsyncClient):
 
 
 async def test_the_same_correlation_id_is_the_same_batch(operator: httpx.AsyncClient):
-    correlation = str(uuid4())
-    first = await send(operator, "85512000001", correlation=correlation)
-    second = await send(operator, "85512000001", correlation=correlation)
+    correlation, document = str(uuid4()), body("85512000001")
+    first, second = [
+        await operator.post("/batchtransactions", json=document, headers={"X-CorrelationID": correlation})
+        for _ in range(2)
+    ]
     assert first.json()["objectReference"] == second.json()["objectReference"]
     link = (await operator.get(f"/responses/{correlation}")).json()["link"]
     assert link == "/batchtransactions/" + first.json()["objectReference"]

@@ -17,3 +17,9 @@ BUILDERS: Final[Mapping[str, ReportBuilder]] = {
     govstack.PROTOCOL: govstack.report_body,
     g2p_connect.PROTOCOL: g2p_connect.report_body,
 }
+ADDRESSES: Final[Mapping[str, Callable[[Any], str]]] = {govstack.PROTOCOL: govstack.report_address}
+"""Where an order's report goes, if not just to the address that was given for it."""
+ENVELOPES: Final[Mapping[str, Callable[[Context, bytes, datetime], bytes]]] = {
+    g2p_connect.PROTOCOL: g2p_connect.signed_now,
+}
+"""What is done to a callback's body at each try: a signature that was made an hour ago would be refused."""

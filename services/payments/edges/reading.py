@@ -34,6 +34,17 @@ async def read_json(request: Request, limit: int = MAX_BODY) -> Any:
     return document
 
 
+def without_null(data: Any) -> Any:
+    """The members of an object, for a model whose specification has no null: what is not given is left out.
+
+    Raises:
+        ValueError.
+    """
+    if isinstance(data, dict) and any(value is None for value in data.values()):
+        raise ValueError("leave out what is not given: null is no value here")
+    return data
+
+
 def read_as(model: type[M], document: Any) -> M:
     """The document as a message of this shape.
 

@@ -9,6 +9,7 @@ from services.payments.edges.callbacks.send_callbacks import send_callbacks
 from services.payments.edges.g2p_connect.disburse import router as disburse_router
 from services.payments.edges.g2p_connect.mapper import router as mapper_router
 from services.payments.edges.govstack.payments import router as govstack_router
+from services.payments.edges.govstack.validation import router as validation_router
 from services.payments.edges.govstack.vouchers import router as vouchers_router
 from services.payments.edges.orders.endpoints import router as orders_router
 from services.payments.edges.orders.prepare_order import PREPARE_ORDER
@@ -34,6 +35,7 @@ ROUTERS = (
     callbacks_router,
     vouchers_router,
     govstack_router,
+    validation_router,
     disburse_router,
     mapper_router,
 )

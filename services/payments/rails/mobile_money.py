@@ -11,6 +11,9 @@
     GET  /accounts/msisdn/{number}/status, /accountname     whether a wallet can be paid, and whose it is
 
 The operator deduplicates on X-CorrelationID, so the same batch sent again is the same batch.
+
+The account calls are those of the API's service definition, version 1.2 ("Accounts Status API", "Account Holder Name
+API"); the disbursement OpenAPI is a part of the whole and leaves them out.
 """
 
 from __future__ import annotations
@@ -32,18 +35,29 @@ from services.payments.rails.names import MOBILE_MONEY
 from services.payments.rails.pain001 import plain
 from services.payments.rails.policy import RailPolicy
 from services.payments.rails.port import Answer, BatchHeader, Document, Instruction, Media, NameCheck, Rail, Submission
-from services.payments.reconciliation.gsma import COMPLETIONS, REJECTIONS, TRANSACTION, GsmaReader
+from services.payments.reconciliation.gsma import (
+    COMPLETIONS,
+    DUPLICATE_REQUEST,
+    ERROR_CODES,
+    GENERIC_ERROR,
+    REJECTIONS,
+    TRANSACTION,
+    GsmaReader,
+)
 from shared.telemetry import get_logger
 
 if TYPE_CHECKING:
     from services.payments.settings import PaymentsSettings
 
 SOURCE = MOBILE_MONEY
+OUR_REFERENCE = "requestingOrganisationTransactionReference"
 PAGE = 500
 MAX_PAGES = 2_000
 MAX_ANSWER = 16 * 1024 * 1024
 _ANSWERS = frozenset({"status", "serverCorrelationId", "objectReference", "transactionReference"})
 """Members of a requestStateObject or of a transaction: one of them is there in whatever takes a request."""
+NOT_NOW = frozenset({"rateLimitError", "clientAuthorisationError"})
+"""Error codes that speak of us, not of the batch, whatever HTTP status they come with: it was not taken, try again."""
 SINGLE = "transactions/"
 """Begins the reference of a batch of one, which is a transaction at the operator."""
 
@@ -86,10 +100,7 @@ class MobileMoneyRail:
         if submission.answer is Answer.ACCEPTED:
             return await self._taken(response, batch)
         if submission.answer is Answer.REJECTED:
-            code = str(_json(response).get("errorCode") or "genericError")[:35]
-            if code == "duplicateRequest":
-                return await self.query(batch)
-            return Submission(Answer.REJECTED, reason_code=code, reason="the operator refused the batch")
+            return await self._refused(_json(response), batch)
         return submission
 
     async def _taken(self, response: httpx.Response, batch: BatchHeader) -> Submission:
@@ -99,6 +110,17 @@ class MobileMoneyRail:
         if correlation(answers) != batch.id or not _ANSWERS & state.keys():
             return Submission(Answer.UNKNOWN, reason=f"HTTP {response.status_code} without a request state")
         return await self._located(state, batch)
+
+    async def _refused(self, error: dict[str, Any], batch: BatchHeader) -> Submission:
+        """What an errorObject about a batch means: refused, taken before, or not looked at."""
+        code = _code(error)
+        if code == DUPLICATE_REQUEST:
+            known = await self.query(batch)
+            # An operator that calls it a duplicate and has no trace of it contradicts itself: a person looks.
+            return Submission(Answer.UNKNOWN, reason=code) if known.answer is Answer.ABSENT else known
+        if code in NOT_NOW:
+            return Submission(Answer.DEFERRED, reason=code)
+        return Submission(Answer.REJECTED, reason_code=code, reason="the operator refused the batch")
 
     async def query(self, batch: BatchHeader) -> Submission:
         """Ask by our own correlation id what became of the batch."""
@@ -142,14 +164,23 @@ class MobileMoneyRail:
             "X-Date": at.astimezone(UTC).isoformat(),
             "X-Callback-URL": self._callback_url,
         }
-        path = f"/transactions/{quote(reference, safe='')}/reversals"
+        path = f"/transactions/{quote(reference, safe='')}"
+        body: dict[str, Any] = {"type": "reversal"}
+        original = await self._get(path)
+        if isinstance(original, dict) and original.get(OUR_REFERENCE):
+            body[OUR_REFERENCE] = str(original[OUR_REFERENCE])[:256]  # so that its callback names the payment
         try:
-            response = await self._client.post(path, content=b'{"type":"reversal"}', headers=headers)
+            response = await self._client.post(f"{path}/reversals", content=orjson.dumps(body), headers=headers)
         except httpx.HTTPError as error:
             return classify(error)
         submission = classify(response, reference=reference)
+        answer = _json(response)
+        if submission.answer is Answer.ACCEPTED and answer.get("status") == "failed":
+            submission, answer = Submission(Answer.REJECTED), _object(answer.get("error"))
         if submission.answer is Answer.REJECTED:
-            code = str(_json(response).get("errorCode") or "genericError")[:35]
+            code = _code(answer)
+            if code in NOT_NOW:
+                return Submission(Answer.DEFERRED, reason=code)
             return Submission(Answer.REJECTED, reason_code=code, reason="the operator refused the reversal")
         return submission
 
@@ -191,21 +222,27 @@ class MobileMoneyRail:
         if isinstance(summary, Submission):
             return
         for kind, name in ((COMPLETIONS, "completedCount"), (REJECTIONS, "rejectionCount")):
-            count = summary.get(name)
-            if isinstance(count, int):
-                async for document in self._pages(batch, kind, count):
-                    yield document
+            told = summary.get(name)  # optional, and any JSON number
+            count = min(int(told), batch.count) if isinstance(told, (int, float)) else batch.count
+            async for document in self._pages(batch, kind, count):
+                yield document
 
     async def _single(self, batch: BatchHeader) -> Document | None:
         return await self.look(batch.reference.removeprefix(SINGLE), batch.id)
 
     async def _pages(self, batch: BatchHeader, kind: str, count: int) -> AsyncIterator[Document]:
+        """So many lines, page by page: an operator may give fewer than it is asked for, so they are counted."""
         path = f"/batchtransactions/{quote(batch.reference, safe='')}/{kind}"
-        for offset in range(0, min(count, PAGE * MAX_PAGES), PAGE):
+        offset = 0
+        for _ in range(MAX_PAGES):
+            if offset >= count:
+                return
             body = await self._read(path, {"limit": PAGE, "offset": offset}, batch.id)
-            if body is None:
+            rows = 0 if body is None else _rows(body)
+            if body is None or rows == 0:
                 return
             yield Document(SOURCE, Media.GSMA, f"{batch.reference}/{kind}/{offset}", body, kind, str(batch.id))
+            offset += rows
 
     async def _read(self, path: str, params: dict[str, int], batch_id: UUID) -> bytes | None:
         try:
@@ -219,8 +256,9 @@ class MobileMoneyRail:
     async def _located(self, state: dict[str, Any], batch: BatchHeader) -> Submission:
         """The operator's id of the batch, from a request state."""
         if state.get("status") == "failed":
-            error = state.get("error") or {}
-            code = str(error.get("errorCode") or "genericError")[:35] if isinstance(error, dict) else "genericError"
+            code = _code(_object(state.get("error")))
+            if code == DUPLICATE_REQUEST:
+                return Submission(Answer.UNKNOWN, reason=code)
             return Submission(Answer.REJECTED, reason_code=code, reason="the batch failed")
         reference = str(state.get("objectReference") or state.get("transactionReference") or "")[:240]
         return Submission(
@@ -250,7 +288,7 @@ class MobileMoneyRail:
     def _transaction(self, i: Instruction) -> dict[str, Any]:
         return {
             "type": "disbursement",
-            "requestingOrganisationTransactionReference": i.end_to_end_id,
+            OUR_REFERENCE: i.end_to_end_id,
             "amount": plain(i.amount),
             "currency": i.currency,
             "debitParty": [{"key": "accountid", "value": self._account}],
@@ -271,6 +309,25 @@ def correlation(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+def _code(error: dict[str, Any]) -> str:
+    """The harmonised code of an errorObject."""
+    code = str(error.get("errorCode"))
+    return code if code in ERROR_CODES else GENERIC_ERROR
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _rows(body: bytes) -> int:
+    """How many rows a page has; a body that is no page counts as one, for its reader to refuse."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return 1
+    return len(document) if isinstance(document, list) else 1
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

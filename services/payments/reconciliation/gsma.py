@@ -5,9 +5,15 @@ The kinds of body, by the endpoint they come from:
     transaction    callback or GET of one transaction (responseTransactionType)
     batch          callback about a batch (responseBatchTransaction): counts only, no line; its lines are fetched
     callbacks      several of the first kind, in the order they came
-    error          callback about a request that failed (errorObject): refuses the batch its X-CorrelationID names
+    error          callback about a request that failed (errorObject): refuses the batch its X-CorrelationID names;
+                   `duplicateRequest` refuses nothing: it proves that the operator has the batch
     completions    page of /batchtransactions/{id}/completions
     rejections     page of /batchtransactions/{id}/rejections
+
+A reversal (responseReversal) is a transaction of its own, of type `reversal`, about another: completed, the payment it
+names came back. Where it names no payment or amount it says nothing here; the reversed transaction is looked at.
+
+A transaction need not carry a date; without one its day is today (UTC): what says it was just sent.
 
 Version 1.2 gives completions no amount. Money does not move on a line without one, so the operator must echo `amount`
 and `currency` in each completion's `customData` (a condition of the contract with it; else a break `amount_mismatch`).
@@ -17,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -40,6 +46,23 @@ from services.payments.reconciliation.model import (
 TRANSACTION, BATCH, ERROR, COMPLETIONS, REJECTIONS = "transaction", "batch", "error", "completions", "rejections"
 CALLBACKS = "callbacks"
 GENERIC_ERROR = "genericError"
+DUPLICATE_REQUEST = "duplicateRequest"
+ERROR_CODES = frozenset((
+    "genericError", "dailyVolumeLimitExceeded", "dailyValueLimitExceeded", "weeklyVolumeLimitExceeded",
+    "weeklyValueLimitExceeded", "monthlyVolumeLimitExceeded", "monthlyValueLimitExceeded",
+    "accountMaxTotalVolumeExceeded", "accountMaxTotalValueExceeded", "lessThanTransactionMinValue",
+    "greaterThanTransactionMaxValue", "maxBalanceExceeded", "samePartiesError", "duplicateRequest",
+    "insufficientFunds", "incorrectState", "underPaymentNotAllowed", "overPaymentNotAllowed", "rateLimitError",
+    "transactionTypeError", "noMandateAuthority", "linkViolation", "countryofOriginNotPermitted",
+    "nationalityNotPermitted", "idDocumentNotSupported", "issuingCountryNotSupported", "quoteHasExpired",
+    "identifierError", "lengthError", "formatError", "negativeValue", "currencyNotSupported",
+    "mandatoryValueNotSupplied", "invalidOffset", "clientAuthorisationError", "requestDeclined",
+    "servicingPartyAuthorisationError", "requestingPartyAuthorisationError",
+))  # fmt: skip
+"""The harmonised codes of version 1.2. Any other word of an operator's is not kept: it might name a person."""
+_DUPLICATE = "DUPL"
+"""What a status report says of a message that the other side has already: see `model.DUPLICATE_MESSAGE`."""
+_REVERSALS = frozenset({"reversal", "adjustment"})
 _EPOCH = date(1970, 1, 1)
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,5})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -72,7 +95,7 @@ class GsmaReader:
             message_id=self._reference,
             original_message_id=_batch_of(self._correlation_id),
             group_status="RJCT" if failed else "",
-            group_reason=_code(self._document.get("errorCode")) if failed else "",
+            group_reason=_group_reason(self._document.get("errorCode")) if failed else "",
         )
 
     def check(self) -> Sequence[Statement]:
@@ -112,20 +135,26 @@ class GsmaReader:
             or row.get("rejectionDate")
             or row.get("modificationDate")
             or row.get("creationDate")
+            or row.get("requestDate")
         )
         kind = self._outcome(row)
+        if kind and self._is_reversal(row):
+            kind = _reversal(kind, row)
         return Line(
             number=number,
             kind=kind,
             end_to_end_id=own_reference(_word(row.get("requestingOrganisationTransactionReference"), 140)),
             amount=_amount(row.get("amount") or extra.get("amount")),
             currency=_currency(row.get("currency") or extra.get("currency")),
-            on=_day(when),
+            on=_day(when) if when or self._kind in (COMPLETIONS, REJECTIONS) else rails_day(datetime.now(UTC)),
             entry=_word(row.get("transactionReference"), 140),
             reason_code=_code(row.get("rejectionReason") or extra.get("errorCode")) if kind == "failed" else "",
             payee_scheme=Scheme.MSISDN if msisdn else Scheme.NONE,
             payee_number=msisdn,
         )
+
+    def _is_reversal(self, row: dict[str, Any]) -> bool:
+        return self._kind in (TRANSACTION, CALLBACKS) and str(row.get("type") or "").lower() in _REVERSALS
 
     def _outcome(self, row: dict[str, Any]) -> OutcomeKind | None:
         if self._kind == COMPLETIONS:
@@ -133,6 +162,12 @@ class GsmaReader:
         if self._kind == REJECTIONS:
             return "failed"
         return _KINDS.get(str(row.get("transactionStatus") or "").lower())
+
+
+def _reversal(kind: OutcomeKind, row: dict[str, Any]) -> OutcomeKind | None:
+    """What a reversal says of the payment that it names: that it came back, or nothing (refused, or it names none)."""
+    named = all(row.get(name) for name in ("requestingOrganisationTransactionReference", "amount", "currency"))
+    return "returned" if kind == "settled" and named else None
 
 
 def _word(value: Any, most: int) -> str:
@@ -164,8 +199,13 @@ def _guess(document: Any) -> str:
 
 
 def _code(value: Any) -> str:
-    """A harmonised error code; free text (which may name a person) is not kept."""
-    return str(value) if str(value) in REASONS else GENERIC_ERROR
+    """A harmonised error code, or a bank's; free text (which may name a person) is not kept."""
+    return str(value) if str(value) in ERROR_CODES or str(value) in REASONS else GENERIC_ERROR
+
+
+def _group_reason(value: Any) -> str:
+    """Why a request failed, in the words of batches."""
+    return _DUPLICATE if value == DUPLICATE_REQUEST else _code(value)
 
 
 def _batch_of(correlation_id: str) -> str:

@@ -1,7 +1,8 @@
 """Send the callbacks that are due: a try is counted before the call, an answer above 299 is tried again, with an end.
 
-The address must lie at an origin registered for the source at the moment of sending; redirects are not followed, and
-an answer's body is not read beyond its first bytes.
+The address must lie at an origin registered for the source at the moment of sending, and its name must not lead into
+this machine (`guarded.py`); redirects are not followed, and an answer's body is not read beyond its first bytes. One
+callback that cannot be sent, for whatever reason, holds up no other.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any, Final
 import httpx
 
 from services.payments.edges.callbacks import repository
+from services.payments.edges.callbacks.guarded import GuardedTransport
 from services.payments.edges.callbacks.queue_callback import BODY_CONTEXT
+from services.payments.edges.protocols import ENVELOPES
 from services.payments.edges.sources import repository as sources
 from shared.service import Context
 from shared.telemetry import get_logger
@@ -41,7 +44,8 @@ async def send_callbacks(context: Context) -> int:
     """
     sent = 0
     timeout = httpx.Timeout(TIMEOUT_SECONDS)
-    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client:
+    transport = GuardedTransport(httpx.AsyncHTTPTransport(trust_env=False))
+    async with httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False) as client:
         for _ in range(_MOST):
             now = context.clock.now()
             async with context.database.session() as session:
@@ -57,11 +61,13 @@ async def send_callbacks(context: Context) -> int:
 
 async def _post(context: Context, client: httpx.AsyncClient, row: Any) -> tuple[int | None, str]:
     body = context.resources.cipher.decrypt(bytes(row.body_encrypted), BODY_CONTEXT).encode()
+    if row.protocol in ENVELOPES:
+        body = ENVELOPES[row.protocol](context, body, context.clock.now())
     headers = {"Content-Type": "application/json", "X-Callback-ID": str(row.id)}
     try:
         async with client.stream("POST", row.url, content=body, headers=headers) as response:
             return response.status_code, ""
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # ValueError: no name that DNS could be asked
         return None, type(error).__name__
 
 

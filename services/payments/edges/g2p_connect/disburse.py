@@ -19,7 +19,15 @@ from services.payments.edges.g2p_connect.route import G2PRoute
 from services.payments.edges.g2p_connect.schemas import Disbursement, DisburseRequest, StatusItem, StatusRequest
 from services.payments.edges.g2p_connect.signature import our_key
 from services.payments.edges.orders import repository as orders
-from services.payments.edges.orders.model import MAX_LINES, LineFault, Modality, NewOrder, OrderLine, read_money
+from services.payments.edges.orders.model import (
+    MAX_LINES,
+    LineFault,
+    LineReport,
+    Modality,
+    NewOrder,
+    OrderLine,
+    read_money,
+)
 from services.payments.edges.orders.receive_order import receive_order
 from services.payments.edges.payees import repository as payees
 from services.payments.edges.payees.model import Address, hash_of
@@ -27,6 +35,7 @@ from services.payments.edges.requests import Answer
 from shared.auth import Principal, requires
 from shared.crypto import KeyedHash
 from shared.http import ContextDep, Router, SessionDep
+from shared.ids import uuid7
 
 Sender = Annotated[Principal, requires("integration")]
 router = Router(prefix="/payments/v1/g2p-connect", tags=["G2P Connect"], route_class=G2PRoute)
@@ -124,33 +133,41 @@ def _due_at(given: Sequence[Disbursement]) -> datetime | None:
 
 
 async def _status(call: Call, message: StatusRequest) -> tuple[dict[str, Any], int, str]:
-    asked = message.txnstatus_request
-    order, wanted = await _order(call, asked)
-    reports = await orders.report(call.session, order.id, most=MAX_LINES, instructions=wanted)
+    order, reports = await _reports(call, message.txnstatus_request)
+    correlation_id = str(uuid7()) if order is None else str(order.id)
+    transaction = message.transaction_id if order is None else order.batch_id
     content = {
         "transaction_id": message.transaction_id,
-        "correlation_id": str(order.id),
+        "correlation_id": correlation_id,
         "txnstatus_response": {
             "txn_type": "on-disburse",
-            "txn_status": words.disburse_response(order, reports, call.now),
+            "txn_status": words.disburse_response(transaction, reports, call.now),
         },
     }
-    return content, len(reports), str(order.id)
+    return content, len(reports), correlation_id
 
 
-async def _order(call: Call, asked: StatusItem) -> tuple[Any, list[str] | None]:
-    value, source = asked.attribute_value, call.source.code
+async def _reports(call: Call, asked: StatusItem) -> tuple[Any | None, list[LineReport]]:
+    """What became of what is asked about; the order only where all of it is of one.
+
+    Raises:
+        OrderNotFound, RequestMalformed.
+    """
+    value, source, session = asked.attribute_value, call.source.code, call.session
     if asked.attribute_type == "reference_id_list":
         wanted = [value] if isinstance(value, str) else value
-        order = await orders.find_by_instructions(call.session, source, words.PROTOCOL, wanted)
+        found = await orders.report_instructions(session, source, words.PROTOCOL, wanted)
+        named = {order_id for order_id, _ in found}
+        order = await orders.by_id(session, named.pop()) if len(named) == 1 else None
+        reports = [report for _, report in found]
+    elif isinstance(value, str):
+        order = await orders.find(session, source, words.PROTOCOL, value)
+        reports = [] if order is None else await orders.report(session, order.id, most=MAX_LINES)
     else:
-        wanted = None
-        if not isinstance(value, str):
-            raise RequestMalformed("attribute_value is one id for this attribute_type.")
-        order = await orders.find(call.session, source, words.PROTOCOL, value)
-    if order is None:
+        raise RequestMalformed("attribute_value is one id for this attribute_type.")
+    if not reports:
         raise OrderNotFound("Look at the attribute_value again.")
-    return order, wanted
+    return order, reports
 
 
 @router.get("/keys")

@@ -146,8 +146,9 @@ async def _resolve(call: Call, items: Sequence[ResolveItem]) -> list[dict[str, A
     numbers = {
         fa: number_hash.digest(normal_number(a.number), f"{a.rail}:{a.provider}") for fa, a in addresses.items() if a
     }
-    known = await payees.find(call.session, source.code, programme, sorted(set(ids.values())))
     linked = await payees.by_address(call.session, source.code, programme, sorted(set(numbers.values())))
+    asked = {*ids.values(), *(owner for owners in linked.values() for owner in owners)}
+    known = await payees.find(call.session, source.code, programme, sorted(asked))
     return [_resolved(call, item, ids, numbers, known, linked) for item in items]
 
 
@@ -164,8 +165,9 @@ def _resolved(
         return body | {"status": "rjct", "status_reason_code": "rjct.id.invalid"}
     if item.fa and item.fa not in numbers:
         return body | {"status": "rjct", "status_reason_code": "rjct.fa.invalid"}
-    row = known.get(ids[item.id]) if item.id else None
     owners = linked.get(numbers[item.fa], []) if item.fa else []
+    named = ids[item.id] if item.id else next((owner for owner in owners if known[owner].status == "active"), b"")
+    row = known.get(named)
     code = _judge(item, row, owners, ids)
     if code in ("succ.id.active", "succ.fa.active") and item.scope == "details" and row is not None:
         body["account_provider_info"] = {"name": row.provider, "code": row.provider}
@@ -181,7 +183,7 @@ def _judge(item: ResolveItem, row: Any, owners: Sequence[bytes], ids: dict[str, 
             return "succ.fa.not_linked_to_id"
         return "succ.fa.active" if row is not None and row.status == "active" else "succ.fa.inactive"
     if item.fa:
-        return "succ.fa.active" if owners else "succ.fa.not_found"
+        return "succ.fa.not_found" if not owners else "succ.fa.inactive" if row is None else "succ.fa.active"
     if row is None:
         return "succ.id.not_found"
     return "succ.id.active" if row.status == "active" and row.account_id is not None else "succ.id.inactive"

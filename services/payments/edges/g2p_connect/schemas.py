@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from services.payments.edges.reading import without_null
+
+
+def _written(value: object) -> object:
+    if not isinstance(value, (str, datetime)):
+        raise ValueError("a time stamp is written as ISO 8601")
+    return value
 
 
 def _aware(value: datetime) -> datetime:
@@ -14,7 +22,7 @@ def _aware(value: datetime) -> datetime:
     return value
 
 
-Moment = Annotated[datetime, AfterValidator(_aware)]
+Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(_aware)]
 _Txn = Annotated[str, Field(min_length=1, max_length=99, pattern=r"^[^\x00-\x1f]*$")]
 _Ref = Annotated[str, Field(min_length=1, max_length=99, pattern=r"^[^\x00-\x1f]*$")]
 _Fa = Annotated[str, Field(min_length=3, max_length=150)]
@@ -23,6 +31,11 @@ _Text = Annotated[str, Field(max_length=999)]
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_null(cls, data: Any) -> Any:
+        return without_null(data)
 
 
 class Header(_Model):
@@ -35,8 +48,8 @@ class Header(_Model):
     sender_id: Annotated[str, Field(min_length=1, max_length=120)]
     sender_uri: Annotated[str, Field(max_length=500)] = ""
     receiver_id: Annotated[str, Field(max_length=120)] = ""
-    total_count: int = Field(ge=0)
-    is_msg_encrypted: bool = False
+    total_count: int = Field(ge=0, strict=True)
+    is_msg_encrypted: bool = Field(default=False, strict=True)
     meta: dict[str, Any] | None = None
 
 
@@ -65,10 +78,17 @@ class DisburseRequest(_Model):
     disbursements: list[Disbursement] = Field(min_length=1, max_length=10_000)
 
 
+class Attribute(BaseModel):
+    """A name and a value of the sender's own. Read, and not kept."""
+
+    name: Annotated[str, Field(max_length=99)]
+    value: str | int | bool | dict[str, Any]
+
+
 class _MapItem(_Model):
     reference_id: _Ref
     timestamp: Moment
-    additional_info: list[Any] | None = Field(default=None, max_length=100)
+    additional_info: list[Attribute] | None = Field(default=None, max_length=100)
     locale: Annotated[str, Field(max_length=3)] = ""
 
 

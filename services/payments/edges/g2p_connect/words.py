@@ -11,11 +11,10 @@ from typing import Any, Final
 import orjson
 
 from services.payments.edges.g2p_connect.signature import our_key, sign
-from services.payments.edges.orders.model import LineFault, LineReport, LineStatus
+from services.payments.edges.orders.model import LineFault, LineReport, LineStatus, reason_words
 from services.payments.edges.payees.model import EXPLAINED, Address, PayeeFault
 from services.payments.edges.sources.model import Source
 from services.payments.rails.names import BANK, MOBILE_MONEY
-from services.payments.reconciliation.model import reason_text
 from shared.ids import uuid7
 from shared.service import Context
 
@@ -99,14 +98,24 @@ def envelope(
         "receiver_id": source.sender_id or source.code,
         "is_msg_encrypted": False,
     }
+    return _signed(context, header, message, now)
+
+
+def signed_now(context: Context, body: bytes, now: datetime) -> bytes:
+    """A signed message of ours, signed again: it is the same message, and can be checked for another hour."""
+    document = orjson.loads(body)
+    return _signed(context, document["header"], document["message"], now)
+
+
+def _signed(context: Context, header: dict[str, Any], message: dict[str, Any], now: datetime) -> bytes:
     key = our_key(context.settings.encryption_key.get_secret_value())
     signature = sign(key, OUR_ID, OUR_KEY_ID, header, message, now)
     return orjson.dumps({"signature": signature, "header": header, "message": message})
 
 
-def disburse_response(order: Any, reports: Sequence[LineReport], now: datetime) -> dict[str, Any]:
+def disburse_response(transaction_id: str, reports: Sequence[LineReport], now: datetime) -> dict[str, Any]:
     """What became of a transaction's disbursements."""
-    return {"transaction_id": order.batch_id, "disbursements_status": [_disbursed(r, now) for r in reports]}
+    return {"transaction_id": transaction_id, "disbursements_status": [_disbursed(r, now) for r in reports]}
 
 
 def _disbursed(report: LineReport, now: datetime) -> dict[str, Any]:
@@ -123,15 +132,13 @@ def _disbursed(report: LineReport, now: datetime) -> dict[str, Any]:
         code = _LINE_CODES.get(report.code)  # type: ignore[call-overload]
         if code is not None:
             body["status_reason_code"] = code
-            body["status_reason_message"] = report.code
-        else:
-            body["status_reason_message"] = reason_text(report.code)
+        body["status_reason_message"] = reason_words(report.code)
     return body
 
 
 def report_body(context: Context, source: Source, order: Any, reports: Sequence[LineReport], now: datetime) -> bytes:
     """`on-disburse`: the word on a whole transaction, signed."""
-    message = disburse_response(order, reports, now)
+    message = disburse_response(order.batch_id, reports, now)
     completed = sum(1 for report in reports if report.status is not LineStatus.PENDING)
     return envelope(context, source, "on-disburse", message, total=len(reports), completed=completed, now=now)
 

@@ -14,7 +14,17 @@ from services.payments.edges.govstack.calls import Call
 from services.payments.edges.govstack.route import GovStackRoute, answer
 from services.payments.edges.govstack.schemas import Beneficiary, BulkPayment, Onboarding, RawBatch, RawInstruction
 from services.payments.edges.orders import repository as orders
-from services.payments.edges.orders.model import LineFault, Modality, NewOrder, OrderLine, read_money
+from services.payments.edges.orders.model import (
+    MAX_LINES,
+    LineFault,
+    LineStatus,
+    Modality,
+    NewOrder,
+    OrderLine,
+    judge_lines,
+    read_money,
+    reason_words,
+)
 from services.payments.edges.orders.receive_order import receive_order
 from services.payments.edges.payees.map_payees import MapAction, check_payees, map_payees
 from services.payments.edges.payees.model import EXPLAINED, PayeeEntry, PayeeFault, hash_of
@@ -24,6 +34,7 @@ from services.payments.edges.sources.model import Source
 from shared.auth import Principal, requires
 from shared.crypto import KeyedHash
 from shared.http import ContextDep, Router, SessionDep
+from shared.ids import uuid7
 
 SourceBB = Annotated[Principal, requires("integration")]
 router = Router(prefix="/payments/v1/govstack", tags=["GovStack Payments"], route_class=GovStackRoute)
@@ -47,7 +58,6 @@ async def bulk_payment(request: Request, principal: SourceBB, session: SessionDe
     note_request(request, document)
     message = read_as(BulkPayment, document)
     call = await Call.open(request, session, context, principal, message.source_bb)
-    path = request.url.path
 
     async def act() -> Answer:
         lines = [
@@ -58,7 +68,7 @@ async def bulk_payment(request: Request, principal: SourceBB, session: SessionDe
             words.PROTOCOL, Modality.ACCOUNT, message.request_id, message.batch_id, call.callback_url, lines
         )
         await receive_order(session, principal, call.source, order, context.clock.now())
-        return Answer(200, answer(path, words.OK, "Received, to be checked and approved.", message.request_id))
+        return Answer(200, answer(request, words.OK, "Received, to be checked and approved.", message.request_id))
 
     return await call.once("bulk-payment", message.request_id, document, act)
 
@@ -81,9 +91,10 @@ async def raw_batch(
 
     async def act() -> Answer:
         lines = [_raw_line(call.source, context.resources.number_hash, i) for i in message.instructions]
-        order = NewOrder(words.PROTOCOL, Modality.ACCOUNT, correlation, correlation, call.callback_url, lines)
-        order_id = await receive_order(session, principal, call.source, order, context.clock.now())
-        return Answer(202, orjson.dumps({"batchId": str(order_id)}))
+        batch_id = str(uuid7())  # ours, and what every later word on the batch calls it
+        order = NewOrder(words.PROTOCOL, Modality.ACCOUNT, correlation, batch_id, call.callback_url, lines)
+        await receive_order(session, principal, call.source, order, context.clock.now())
+        return Answer(202, orjson.dumps({"batchId": batch_id}))
 
     return await call.once("batchtransactions", correlation, document, act)
 
@@ -98,14 +109,37 @@ async def batch_detail(
     _tenant: Annotated[str, Header(alias="Platform-TenantId", min_length=1, max_length=20)],
     page: Annotated[int, Query(alias="pageNo", ge=0, le=10_000)] = 0,
     size: Annotated[int, Query(alias="pageSize", ge=1, le=500)] = 100,
+    status: Annotated[str, Query(max_length=12)] = "",
+    direction: Annotated[str, Query(max_length=12)] = "",
+    correlation: Annotated[str, Query(alias="X-CorrelationID", max_length=20)] = "",
 ) -> Response:
-    """What became of each instruction of one of your batches, a page at a time."""
+    """What became of each instruction of one of your batches, a page at a time; all are OUTGOING."""
+    wanted = _status(status)
     call = await Call.open(request, session, context, principal)
     order = await orders.find(session, call.source.code, words.PROTOCOL, batch_id)
-    if order is None:
-        raise OrderNotFound("Look at the batchId again.")
-    reports = await orders.report(session, order.id, after=page * size, most=size)
+    if order is None or correlation not in ("", order.request_id):
+        raise OrderNotFound("Look at the batchId and the X-CorrelationID again.")
+    first = page * size
+    if direction.upper() not in ("", "OUTGOING"):
+        reports = []
+    elif wanted is None:
+        reports = await orders.report(session, order.id, after=first, most=size)
+    else:
+        every = await orders.report(session, order.id, most=MAX_LINES)
+        reports = [report for report in every if report.status is wanted][first : first + size]
     return Response(orjson.dumps([words.detail(order, report) for report in reports]), media_type="application/json")
+
+
+def _status(given: str) -> LineStatus | None:
+    """The status asked for, whatever its case.
+
+    Raises:
+        RequestMalformed: there is no such one.
+    """
+    try:
+        return LineStatus(given.lower()) if given else None
+    except ValueError:
+        raise RequestMalformed(f"status is one of {', '.join(one.value.upper() for one in LineStatus)}.") from None
 
 
 @router.post("/prepayment-validation", openapi_extra=JSON_BODY)
@@ -117,19 +151,21 @@ async def prepayment_validation(
     note_request(request, document)
     message = read_as(BulkPayment, document)
     call = await Call.open(request, session, context, principal, message.source_bb)
-    path = request.url.path
 
     async def act() -> Answer:
-        hashes = [hash_of(context.resources.number_hash, call.source.code, i.payee) for i in message.instructions]
-        faults = await check_payees(session, call.source, hashes)
-        failed = []
-        for instruction, fault in zip(message.instructions, faults, strict=True):
-            _, money = read_money(instruction.amount, instruction.currency)
-            if fault is not None or money:
-                failed.append((instruction.instruction_id, EXPLAINED[fault] if fault else str(money)))
+        lines = [
+            to_line(call.source, context.resources.number_hash, i.instruction_id, i.payee, i.amount, i.currency)
+            for i in message.instructions
+        ]
+        unpaid = await check_payees(session, call.source, [line.payee_hash for line in lines])
+        failed = [
+            (line.instruction_id, EXPLAINED[fault] if fault else reason_words(wrong))
+            for line, fault, wrong in zip(lines, unpaid, judge_lines(lines), strict=True)
+            if fault or wrong
+        ]
         await call.tell("validation", words.validation_body(message.request_id, message.batch_id, failed))
         told = f"{len(failed)} of {len(message.instructions)} cannot be paid." if failed else "All can be paid."
-        return Answer(200, answer(path, words.OK, told, message.request_id))
+        return Answer(200, answer(request, words.OK, told, message.request_id))
 
     return await call.once("prepayment-validation", message.request_id, document, act)
 
@@ -155,7 +191,6 @@ async def _map(request: Request, principal: Principal, session: Any, context: An
     call = await Call.open(request, session, context, principal, message.source_bb)
     if not message.source_bb and not request.headers.get("x-registering-institution-id"):
         raise RequestMalformed("Name your institution: SourceBBID or X-Registering-Institution-ID.")
-    path = request.url.path
 
     async def act() -> Answer:
         entries = [_entry(action, beneficiary) for beneficiary in message.beneficiaries]
@@ -165,10 +200,11 @@ async def _map(request: Request, principal: Principal, session: Any, context: An
             for position, fault in sorted(mapped.faults.items())
             for given in [message.beneficiaries[position]]
         ]
-        await call.tell(action.value, words.onboarding_body(message.request_id, failed))
+        name = "payeeIdentity" if action is MapAction.REGISTER else "payeeFunctionalID"
+        await call.tell(action.value, words.onboarding_body(name, message.request_id, failed))
         told = f"{mapped.done} done, {len(failed)} refused."
         code = words.OK if mapped.done else words.FAILED
-        return Answer(200, answer(path, code, told, message.request_id))
+        return Answer(200, answer(request, code, told, message.request_id))
 
     return await call.once(f"beneficiary-{action}", message.request_id, document, act)
 

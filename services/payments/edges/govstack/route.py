@@ -45,14 +45,15 @@ class GovStackRoute(TransactionalRoute):
         return handle
 
 
-def names_of(path: str) -> tuple[str, str, str]:
+def names_of(request: Request) -> tuple[str, str, str]:
     """How an endpoint's answers are spelt: the YAML of the mapper and of cancelling begin with a small letter."""
-    return _LOWER if "identityAccountMapper" in path else _UPPER
+    small = "identityAccountMapper" in request.url.path or request.query_params.get("command") == "cancel"
+    return _LOWER if small else _UPPER
 
 
-def answer(path: str, code: str, description: str, request_id: str) -> bytes:
+def answer(request: Request, code: str, description: str, request_id: str) -> bytes:
     """An answer's body."""
-    names = names_of(path)
+    names = names_of(request)
     return orjson.dumps(dict(zip(names, (code, description[:200], request_id[:12]), strict=True)))
 
 
@@ -70,7 +71,8 @@ def refuse(request: Request, problem: Problem, path: str) -> Response:
         status = status if status in _KEPT else 400
     else:
         words = (FAILED, _words(problem)[:200], request_id[:12])
-        body |= dict(zip(names_of(path), words, strict=True))
+        # (The mapper's YAML spells its answers with small letters, its refusals with capitals.)
+        body |= dict(zip(_UPPER, words, strict=True)) | dict(zip(names_of(request), words, strict=True))
         if path.endswith("/prepayment-validation") and status in (400, 409, 413, 422):
             status = 200
     return Response(orjson.dumps(body, default=str), status, problem.headers, "application/json")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from services.payments.edges.reading import without_null
 
 
 def _name(*names: str) -> AliasChoices:
@@ -33,6 +35,11 @@ _Narration = Annotated[str, Field(max_length=50)]
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_null(cls, data: Any) -> Any:
+        return without_null(data)
+
 
 class CreditInstruction(_Message):
     """Pay this payee."""
@@ -59,7 +66,7 @@ class Beneficiary(_Message):
     """A beneficiary and how she is paid."""
 
     payee: _Payee = Field(validation_alias=_name("PayeeFunctionalID", "payeeIdentity", "payeeFunctionalID"), repr=False)
-    modality: Annotated[str, Field(max_length=2)] = Field(
+    modality: Literal["", "00", "01", "02", "03", "04"] = Field(
         default="", validation_alias=_name("PaymentModality", "paymentModality")
     )
     address: Annotated[str, Field(max_length=34)] = Field(
@@ -92,7 +99,7 @@ class RawInstruction(_Message):
     """An instruction of `POST /batchtransactions?type=raw`."""
 
     request_id: _Line = Field(validation_alias="requestId")
-    credit: list[Party] = Field(validation_alias="creditParty", min_length=1, max_length=10, repr=False)
+    credit: list[Party] = Field(validation_alias="creditParty", max_length=10, repr=False)
     debit: list[Party] = Field(validation_alias="debitParty", max_length=10, repr=False)
     mode: Annotated[str, Field(max_length=20)] = Field(validation_alias="paymentMode")
     amount: _Amount
@@ -104,6 +111,26 @@ class RawBatch(_Message):
     """The array of `POST /batchtransactions`, under a name."""
 
     instructions: list[RawInstruction] = Field(min_length=1, max_length=10_000)
+
+
+class AddressInstruction(_Message):
+    """A financial address to be looked at, and what would be paid to it."""
+
+    instruction_id: _Line = Field(validation_alias="instructionID")
+    address: Annotated[str, Field(min_length=1, max_length=34)] = Field(validation_alias="financialAddress", repr=False)
+    amount: _Amount | None = None
+    currency: _Currency | None = None
+    narration: _Narration = ""
+
+
+class AddressValidation(_Message):
+    """Financial addresses of one institution, to be validated."""
+
+    batch_id: BatchId = Field(validation_alias="batchId")
+    institution: Annotated[str, Field(min_length=1, max_length=11)] = Field(validation_alias="destinationDFSPID")
+    instructions: list[AddressInstruction] = Field(
+        min_length=1, max_length=10_000, validation_alias="creditInstructions"
+    )
 
 
 class VoucherInstruction(_Message):

@@ -11,11 +11,13 @@ from services.payments.edges.errors import RequestMalformed, SourceMismatch
 from services.payments.edges.govstack import words
 from services.payments.edges.govstack.calls import Call
 from services.payments.edges.govstack.payments import JSON_BODY, SourceBB, note_request, to_line
+from services.payments.edges.govstack.repository import lock_collections
 from services.payments.edges.govstack.route import GovStackRoute, answer
 from services.payments.edges.govstack.schemas import VoucherBatch, VoucherPreactivation, VoucherRedemption
 from services.payments.edges.orders.model import Modality, NewOrder
 from services.payments.edges.reading import read_as, read_json
 from services.payments.edges.requests import Answer
+from services.payments.edges.sources import repository as sources
 from services.payments.rails.cash.errors import CollectionNotFound
 from services.payments.rails.cash.model import Redemption
 from services.payments.rails.cash.redeem import agent_of, redeem
@@ -45,7 +47,6 @@ async def create_or_cancel(
     call = await Call.open(request, session, context, principal)
     if not call.callback_url:
         raise RequestMalformed("Send X-Callback-URL: the vouchers are handed over there.")
-    path = request.url.path
 
     async def act() -> Answer:
         number_hash = context.resources.number_hash
@@ -57,12 +58,13 @@ async def create_or_cancel(
         order = NewOrder(words.PROTOCOL, Modality.VOUCHER, message.request_id, message.batch_id, "", lines)
         payees = [i.payee for i in message.instructions]
         groups = [i.group_code for i in message.instructions]
+        await sources.by_code(session, call.source.code, lock=True)  # two batches may name one new payee
         made = await preactivate_vouchers(session, context, principal, call.source, order, payees, groups)
         narrations = [i.narration for i in message.instructions]
         body = words.vouchers_body(message.request_id, message.batch_id, lines, made, narrations)
         await call.tell("vouchers", body)
         told = f"{len(made)} pre-activated, {len(lines) - len(made)} refused."
-        return Answer(200, answer(path, words.OK if made else words.FAILED, told, message.request_id))
+        return Answer(200, answer(request, words.OK if made else words.FAILED, told, message.request_id))
 
     return await call.once("voucher-preactivate", message.request_id, document, act)
 
@@ -84,16 +86,16 @@ async def _change(request: Request, principal: Principal, session: Any, context:
     note_request(request, document)
     message = read_as(VoucherBatch, document)
     call = await Call.open(request, session, context, principal)
-    path = request.url.path
     change = cancel_vouchers if action == "voucher-cancel" else activate_vouchers
 
     async def act() -> Answer:
         serials = [item.serial for item in message.instructions]
+        await lock_collections(session, call.source.code, serials)
         changed = await change(session, context, principal, call.source, message.batch_id, serials)
         await call.tell(action, words.voucher_cases_body(message.request_id, changed.faults))
         done = changed.total - len(changed.faults)
         told = f"{done} done, {len(changed.faults)} refused."
-        return Answer(200, answer(path, words.OK if done else words.FAILED, told, message.request_id))
+        return Answer(200, answer(request, words.OK if done else words.FAILED, told, message.request_id))
 
     return await call.once(action, message.request_id, document, act)
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import orjson
 
-from services.payments.edges.orders.model import LineReport, LineStatus
+from services.payments.edges.orders.model import LineReport, LineStatus, reason_words
 from services.payments.edges.payees.model import EXPLAINED, Address, PayeeFault
-from services.payments.edges.sources.model import Source
+from services.payments.edges.sources.model import MAX_URL, Source
 from services.payments.fields import plain
 from services.payments.rails.names import BANK, CASH, MOBILE_MONEY
 from services.payments.vouchers.model import NewVoucher, VoucherFault, VoucherStatus
@@ -55,6 +56,17 @@ def address_of(modality: str, number_: str, institution: str) -> Address | Payee
     if rail is None:
         return PayeeFault.MODALITY
     return Address(rail, institution, number_)
+
+
+def report_address(order: Any) -> str:
+    """Where the report of a batch goes: the specification names the batch and the request in the address, too.
+
+    An address that would become too long goes without: the body names both.
+    """
+    query = urlencode({"batchId": order.batch_id, "X-CorrelationID": order.request_id[:12]})
+    base, mark, fragment = order.callback_url.partition("#")
+    full = f"{base}{'&' if '?' in base else '?'}{query}{mark}{fragment}"
+    return full if len(full) <= MAX_URL else order.callback_url
 
 
 def moment(at: datetime) -> str:
@@ -106,16 +118,21 @@ def detail(order: Any, report: LineReport) -> dict[str, Any]:
     if report.status is not LineStatus.PENDING and report.on is not None:
         body["completedAt"] = moment(report.on)
     if report.code and report.status is not LineStatus.PAID:
-        body["errorInformation"] = report.code
+        body["errorInformation"] = reason_words(report.code)
     return body
 
 
-def onboarding_body(request_id: str, failed: Sequence[tuple[str, str, str, PayeeFault]]) -> bytes:
-    """What became of a registration: (payee, modality, institution, fault) of each that failed."""
+def onboarding_body(name: str, request_id: str, failed: Sequence[tuple[str, str, str, PayeeFault]]) -> bytes:
+    """What became of a registration or an update: (payee, modality, institution, fault) of each that failed.
+
+    Args:
+        name: what the payee's id is called there: `payeeIdentity` after a registration, `payeeFunctionalID` after an
+            update.
+    """
     cases = [
         {
-            "payeeIdentity": payee,
-            "paymentModality": modality,
+            name: payee,
+            "paymentModality": modality or "00",  # must be one: 00 where the message gave none
             "bankingInstitutionCode": institution,
             "failureReason": EXPLAINED[fault],
         }

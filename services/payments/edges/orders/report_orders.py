@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.payments.edges.callbacks.queue_callback import queue_callback
 from services.payments.edges.orders import repository
 from services.payments.edges.orders.model import LineReport, OrderState, finished, report_hash
-from services.payments.edges.orders.receive_order import PREPARE
-from services.payments.edges.protocols import BUILDERS
+from services.payments.edges.orders.receive_order import LOOK_AGAIN, PREPARE
+from services.payments.edges.protocols import ADDRESSES, BUILDERS
 from services.payments.edges.sources import repository as sources
 from shared.jobs import enqueue
 from shared.service import Context
@@ -47,9 +47,9 @@ async def _look_at(context: Context, session: AsyncSession, order_id: UUID) -> i
     order = await repository.by_id(session, order_id)
     assert order is not None
     now = context.clock.now()
-    if order.state == OrderState.RECEIVED:  # due only now
+    if order.state == OrderState.RECEIVED:  # due only now, or its job came to nothing
         await enqueue(session, PREPARE, {"order_id": str(order_id)}, key=str(order_id))
-        await repository.checked(session, order_id, now + _SOONEST, None)
+        await repository.checked(session, order_id, now + LOOK_AGAIN, None)
         return 0
     reports = await repository.report(session, order_id, most=FETCH)
     over = finished(reports)
@@ -66,6 +66,7 @@ async def _tell(context: Context, session: AsyncSession, order: Any, reports: li
     assert row is not None
     builder = BUILDERS[order.protocol]
     body = builder(context, sources.source_of(row), order, reports, now)
+    address = ADDRESSES.get(order.protocol)
     await queue_callback(
         session,
         context.resources.cipher,
@@ -73,7 +74,7 @@ async def _tell(context: Context, session: AsyncSession, order: Any, reports: li
         protocol=order.protocol,
         kind="order",
         order_id=order.id,
-        url=order.callback_url,
+        url=order.callback_url if address is None else address(order),
         body=body,
         now=now,
     )

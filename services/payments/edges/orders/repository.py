@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.edges.orders.model import LineReport, LineStatus, NewOrder
+from services.payments.edges.orders.model import LineReport, LineStatus, NewOrder, told_code, total_of
 from services.payments.metadata import Record
 from shared.db import copy_records
 
@@ -20,7 +20,7 @@ _ADD = text(
     INSERT INTO external_order (id, reference, source_code, protocol, modality, request_id, batch_id, callback_url,
         state, currency, count, amount, due_at, received_by, created_at, check_at)
     VALUES (:id, :reference, :source, :protocol, :modality, :request_id, :batch_id, :callback_url, 'received',
-        :currency, :count, :amount, :due_at, :actor, :now, :due_at)
+        :currency, :count, :amount, :due_at, :actor, :now, :check_at)
     ON CONFLICT (source_code, protocol, batch_id) DO NOTHING RETURNING id
     """
 )
@@ -122,15 +122,6 @@ _FIND = text(
     ORDER BY created_at DESC LIMIT 1
     """
 )
-_FIND_BY_INSTRUCTIONS = text(
-    """
-    SELECT o.* FROM external_order o
-    WHERE o.source_code = :source AND o.protocol = :protocol AND o.id IN (
-        SELECT l.order_id FROM external_order_line l
-        WHERE l.source_code = :source AND l.instruction_id = ANY(CAST(:instructions AS text[])))
-    ORDER BY o.created_at DESC LIMIT 1
-    """
-)
 _LIST = text(
     """
     SELECT * FROM external_order
@@ -140,11 +131,10 @@ _LIST = text(
     ORDER BY id LIMIT :most
     """
 )
-_REPORT = text(
-    """
-    SELECT l.line, l.instruction_id, l.amount, l.currency, l.fault, e.revoked_cause, p.status AS payment_status,
-           p.updated_at AS paid_at, a.reason_code, pl.status AS list_status, ll.status AS line_status, ll.reasons,
-           o.state AS order_state
+_REPORTED = """
+    SELECT l.order_id, l.line, l.instruction_id, l.amount, l.currency, l.fault, e.revoked_cause,
+           p.status AS payment_status, p.updated_at AS paid_at, a.reason_code, pl.status AS list_status,
+           ll.status AS line_status, ll.reasons, o.state AS order_state
     FROM external_order_line l
     JOIN external_order o ON o.id = l.order_id
     LEFT JOIN entitlement e ON e.payment_id = l.payment_id
@@ -153,9 +143,24 @@ _REPORT = text(
     LEFT JOIN LATERAL (SELECT id, status FROM payment_list WHERE cycle_id = l.order_id
                        AND status NOT IN ('rejected', 'refused') ORDER BY id DESC LIMIT 1) AS pl ON true
     LEFT JOIN payment_list_line ll ON ll.payment_list_id = pl.id AND ll.payment_id = l.payment_id
-    WHERE l.order_id = :id AND l.line > :after
-      AND (CAST(:instructions AS text[]) IS NULL OR l.instruction_id = ANY(CAST(:instructions AS text[])))
-    ORDER BY l.line LIMIT :most
+"""
+_REPORT = text(_REPORTED + " WHERE l.order_id = :id AND l.line > :after ORDER BY l.line LIMIT :most")
+# An instruction may stand in several orders, and twice in one; it was accepted in one line only, and that one counts.
+_ACCEPTED = text(
+    """
+    SELECT DISTINCT ON (l.instruction_id) l.order_id, l.line
+    FROM external_order_line l JOIN external_order o ON o.id = l.order_id
+    WHERE l.source_code = :source AND o.protocol = :protocol
+      AND l.instruction_id = ANY(CAST(:instructions AS text[]))
+    ORDER BY l.instruction_id, (l.fault = '' AND o.state = 'prepared') DESC, o.created_at, l.line
+    """
+)
+_REPORT_LINES = text(
+    _REPORTED
+    + """
+    JOIN unnest(CAST(:orders AS uuid[]), CAST(:lines AS integer[])) AS w(order_id, line)
+        ON w.order_id = l.order_id AND w.line = l.line
+    ORDER BY l.order_id, l.line
     """
 )
 _LIVE_LIST = text(
@@ -191,7 +196,7 @@ async def add(session: AsyncSession, order_id: UUID, order: NewOrder, values: di
         "callback_url": order.callback_url,
         "due_at": order.due_at,
         "count": len(order.lines),
-        "amount": sum((line.amount for line in order.lines if line.amount is not None), Decimal(0)),
+        "amount": total_of(order.lines),
     }
     if (await session.execute(_ADD, parameters)).first() is None:
         return False
@@ -251,14 +256,6 @@ async def find(session: AsyncSession, source: str, protocol: str, name: str) -> 
     return (await session.execute(_FIND, values)).one_or_none()
 
 
-async def find_by_instructions(
-    session: AsyncSession, source: str, protocol: str, instructions: Sequence[str]
-) -> Record | None:
-    """A source's newest order that holds one of these instructions."""
-    values = {"source": source, "protocol": protocol, "instructions": list(instructions)}
-    return (await session.execute(_FIND_BY_INSTRUCTIONS, values)).one_or_none()
-
-
 async def listing(
     session: AsyncSession, *, source: str | None, state: str | None, after: UUID | None, most: int
 ) -> Sequence[Record]:
@@ -267,17 +264,20 @@ async def listing(
     return (await session.execute(_LIST, values)).all()
 
 
-async def report(
-    session: AsyncSession, order_id: UUID, *, after: int = 0, most: int, instructions: Sequence[str] | None = None
-) -> list[LineReport]:
+async def report(session: AsyncSession, order_id: UUID, *, after: int = 0, most: int) -> list[LineReport]:
     """What became of the lines after this one."""
-    values = {
-        "id": order_id,
-        "after": after,
-        "most": most,
-        "instructions": None if instructions is None else list(instructions),
-    }
+    values = {"id": order_id, "after": after, "most": most}
     return [_line_report(row) for row in await session.execute(_REPORT, values)]
+
+
+async def report_instructions(
+    session: AsyncSession, source: str, protocol: str, instructions: Sequence[str]
+) -> list[tuple[UUID, LineReport]]:
+    """What became of these instructions of a source, whichever of its orders each was accepted in: (order, report)."""
+    values = {"source": source, "protocol": protocol, "instructions": list(instructions)}
+    chosen = (await session.execute(_ACCEPTED, values)).all()
+    lines = {"orders": [row.order_id for row in chosen], "lines": [row.line for row in chosen]}
+    return [(row.order_id, _line_report(row)) for row in await session.execute(_REPORT_LINES, lines)]
 
 
 async def live_list(session: AsyncSession, order_id: UUID) -> Record | None:
@@ -321,5 +321,5 @@ def _judge(row: Any) -> tuple[LineStatus, str]:
         return LineStatus.CANCELLED, "order_" + row.order_state
     over = row.list_status in ("disbursing", "partly_disbursed", "disbursed")
     if row.payment_status is None and over and row.line_status == "excluded":
-        return LineStatus.REFUSED, row.reasons[0] if row.reasons else "excluded"
+        return LineStatus.REFUSED, told_code(row.reasons[0]) if row.reasons else "excluded"
     return LineStatus.PENDING, ""

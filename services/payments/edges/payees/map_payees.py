@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.edges.payees import repository
 from services.payments.edges.payees.model import PayeeEntry, PayeeFault, SealedPayee, seal_payees
+from services.payments.edges.sources import repository as sources
 from services.payments.edges.sources.model import Source
 from services.payments.metadata import Record
 from shared import audit
@@ -54,6 +55,7 @@ async def map_payees(
     goes is an update, so that it is never made by accident.
     """
     programme, resources = source.programme_code, context.resources
+    await sources.by_code(session, source.code, lock=True)  # its messages change the mapper one after the other
     ready, faults = await asyncio.to_thread(
         seal_payees,
         entries,

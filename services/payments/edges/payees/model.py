@@ -29,6 +29,7 @@ class PayeeFault(StrEnum):
     NO_ACCOUNT = "no_account"
     MODALITY = "modality_not_offered"
     ALREADY = "already_registered"
+    UNREGISTERED = "unregistered_address"
 
 
 EXPLAINED: Final = {
@@ -40,6 +41,7 @@ EXPLAINED: Final = {
     PayeeFault.NO_PROVIDER: "The institution or operator of the address is missing.",
     PayeeFault.NO_ACCOUNT: "The payee has no active financial address.",
     PayeeFault.MODALITY: "This way of paying is not offered here.",
+    PayeeFault.UNREGISTERED: "No payee of yours is registered with this financial address.",
     PayeeFault.ALREADY: "The payee is registered with another address: send an update.",
 }
 

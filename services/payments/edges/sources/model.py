@@ -73,7 +73,7 @@ def voucher_programme_of(code: str) -> str:
 
 
 def origin_of(url: str) -> str | None:
-    """Scheme, host and port of an address; None where it is none, or hides a user name.
+    """Scheme, host and port of an address; None where it is none, hides a user name, or has other than plain signs.
 
     Plain http is an origin on the loopback interface only.
     """
@@ -83,12 +83,22 @@ def origin_of(url: str) -> str | None:
     except ValueError:
         return None
     host = (parts.hostname or "").lower()
-    if not host or parts.username or parts.password or "\\" in url or any(c.isspace() for c in url):
-        return None
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+    if not host or "@" in parts.netloc or "\\" in url or not all("!" <= c <= "~" for c in url):
+        return None  # (what two parsers might read differently is read by none)
+    if (parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host))) or _is_nowhere(host):
         return None
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+
+
+def _is_nowhere(host: str) -> bool:
+    """Addresses that are nobody's: of the own link (a cloud's metadata), of many, of none."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_link_local or address.is_multicast or address.is_unspecified
 
 
 def _is_loopback(host: str) -> bool:

@@ -30,7 +30,8 @@ _CHANGE = text(
     """
 )
 _BY_CODE = text("SELECT * FROM external_source WHERE code = :code")
-_LOCK = text("SELECT * FROM external_source WHERE code = :code FOR UPDATE")
+# Not FOR UPDATE: every message of the source refers to this row, and would wait.
+_LOCK = text("SELECT * FROM external_source WHERE code = :code FOR NO KEY UPDATE")
 _BY_SUBJECT = text("SELECT * FROM external_source WHERE subject = :subject AND active")
 _TAKEN = text(
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -120,8 +121,12 @@ class SourceBB:
             "receiver_id": "samaki-payments",
             "total_count": total,
         } | header
-        signature = sign(self.key, self.sender, "k1", head, message, self.service.clock.now())
-        return {"signature": signature, "header": head, "message": message}
+        return self.signed(head, message)
+
+    def signed(self, header: dict[str, Any], message: Any, *, ago: timedelta = timedelta(0)) -> dict[str, Any]:
+        """Any header and message, signed so long ago."""
+        signature = sign(self.key, self.sender, "k1", header, message, self.service.clock.now() - ago)
+        return {"signature": signature, "header": header, "message": message}
 
     async def g2p(self, path: str, body: Any, status: int | None = None) -> Any:
         """Send a G2P Connect message."""

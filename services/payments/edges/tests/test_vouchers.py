@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+
+import pytest
+from sqlalchemy import text
 
 from services.payments.app import SERVICE
 from services.payments.edges.tests.builders import SETTINGS, SourceBB, request_id
 from services.payments.edges.tests.specifications import answer_schema, request_schema, specification, valid
+from services.payments.rails.cash.end_collections import expire_collections
 from services.payments.tests.builders import Office
 from shared.testing.plugin import MakeService
+from shared.testing.waiting import wait_for
 
 WHOLE = replace(SERVICE, schedules=())
 FOLDER = ("govstack-payments", "Voucher API YAMLs")
@@ -136,8 +143,6 @@ async def test_a_voucher_is_worth_something_once_activated_and_approved_and_only
     assert await shop.status(first["serialNumber"]) == 5
     assert (await shop.office.balances())["paid"] == Decimal(20_000)
     async with shop.service.database.session() as session:
-        from sqlalchemy import text
-
         assert (await session.execute(text("SELECT count(*) FROM cash_message"))).scalar_one() == 0
 
 
@@ -158,7 +163,7 @@ async def test_a_cancelled_voucher_pays_nobody_and_its_money_returns(make_servic
     await shop.service.run_jobs()
     assert (await shop.redeem(used))["status"] == 1
     answer = await shop.change("cancel", after["serialNumber"], used["serialNumber"])
-    assert answer["ResponseDescription"] == "1 done, 1 refused."
+    assert answer["responseDescription"] == "1 done, 1 refused."
     assert (await shop.redeem(after))["status"] == 0
     assert await shop.status(after["serialNumber"]) == 4
     balances = await shop.office.balances()
@@ -174,4 +179,108 @@ async def test_a_voucher_of_another_source_or_none_is_an_error_without_a_hint(ma
     assert await shop.status("NOSUCH") == 9
     shop.source = other
     assert await shop.status(voucher["serialNumber"]) == 9
-    assert (await shop.change("cancel", voucher["serialNumber"]))["ResponseCode"] == "01"
+    assert (await shop.change("cancel", voucher["serialNumber"]))["responseCode"] == "01"
+
+
+async def _ready(make_service: MakeService) -> tuple[Shop, dict[str, Any]]:
+    """A shop with one voucher that can be redeemed."""
+    shop = Shop(SourceBB(await make_service(WHOLE, **SETTINGS)))
+    (voucher,) = await shop.made(1)
+    await shop.change("activate", voucher["serialNumber"])
+    await shop.paid_out()
+    return shop, voucher
+
+
+async def test_a_voucher_redeemed_by_many_at_once_is_paid_once(make_service: MakeService) -> None:
+    """Fault 6."""
+    shop, voucher = await _ready(make_service)
+    answers = await asyncio.gather(*(shop.redeem(voucher) for _ in range(4)))
+    assert sorted(answer["status"] for answer in answers) == [0, 0, 0, 1]
+    assert (await shop.office.balances())["paid"] == Decimal(20_000)
+
+
+async def test_a_voucher_cancelled_while_an_agent_pays_it_out_is_either_paid_or_cancelled_and_its_source_told_which(
+    make_service: MakeService,
+) -> None:
+    """The agent has locked the collection and is about to pay: the cancellation waits, and then says it was used."""
+    shop, voucher = await _ready(make_service)
+    serial = voucher["serialNumber"]
+    async with shop.service.database.session() as agent:
+        await agent.execute(text("SELECT 1 FROM cash_collection WHERE reference = :s FOR UPDATE"), {"s": serial})
+        cancelling = asyncio.ensure_future(shop.change("cancel", serial))
+        await wait_for(lambda: _waiting(shop), what="the cancellation to wait for the agent")
+        await agent.execute(
+            text("UPDATE cash_collection SET state = 'collected', ended_at = now() WHERE reference = :s"), {"s": serial}
+        )
+    answer = await cancelling
+    assert answer["responseDescription"] == "0 done, 1 refused."
+    (told,) = await shop.source.callbacks("voucher-cancel")
+    assert told["failedCases"] == [{"serialNumber": serial, "failureReason": "The voucher was used."}]
+    assert await shop.status(serial) == 5
+
+
+async def _waiting(shop: Shop) -> bool:
+    async with shop.service.database.session() as session:
+        blocked = await session.scalar(
+            text(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+        )
+    return bool(blocked)
+
+
+async def test_cancelling_and_redeeming_at_once_agree_with_what_each_was_told(make_service: MakeService) -> None:
+    shop, voucher = await _ready(make_service)
+    paid, cancelled = await asyncio.gather(shop.redeem(voucher), shop.change("cancel", voucher["serialNumber"]))
+    done = cancelled["responseDescription"] == "1 done, 0 refused."
+    assert (paid["status"] == 1) is not done
+    assert await shop.status(voucher["serialNumber"]) == (4 if done else 5)
+    assert (await shop.office.balances())["paid"] == Decimal(0 if done else 20_000)
+
+
+async def test_a_voucher_whose_window_is_over_cannot_be_redeemed_and_says_so(make_service: MakeService) -> None:
+    """Fault 14."""
+    shop, voucher = await _ready(make_service)
+    shop.service.clock.advance(timedelta(days=60))
+    shop.agent = shop.service.token("integration", subject="agent-1")
+    shop.source.headers = shop.service.token("integration", subject=shop.source.subject)
+    shop.office = Office(shop.service)
+    refused = await shop.redeem(voucher)
+    assert (refused["status"], refused["message"]) == (0, "window_closed")
+    await expire_collections(shop.service.context)
+    assert await shop.status(voucher["serialNumber"]) == 6
+    answer = await shop.change("cancel", voucher["serialNumber"])
+    assert answer["responseCode"] == "01"
+    assert (await shop.office.balances())["in_transit"] == Decimal(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"requestID": "short"}, 400),
+        ({"agentID": "x" * 11}, 400),
+        ({"voucherSecretNumber": ""}, 400),
+        ({"voucherSecretNumber": 123456}, 400),
+        ({"voucherSerialNumber": None}, 400),
+        ({"agentID": "A2"}, 403),
+        ({"voucherSerialNumber": "NOSUCH"}, 200),
+    ],
+)
+async def test_a_redemption_that_is_none_is_refused_in_the_specifications_words(
+    make_service: MakeService, change: dict[str, Any], status: int
+) -> None:
+    shop, voucher = await _ready(make_service)
+    body = {
+        "requestID": request_id(),
+        "voucherSerialNumber": voucher["serialNumber"],
+        "agentID": "A1",
+        "voucherSecretNumber": voucher["voucherNumber"],
+    } | change
+    answer = await shop.service.http.post(
+        "/payments/v1/govstack/vouchers/voucher_redemption", headers=shop.agent, json=body
+    )
+    assert answer.status_code == status, answer.text
+    assert answer.json()["status"] == 0
+    document = specification(*FOLDER, "VoucherRedemption.yml")
+    valid(document, answer_schema(document, "/vouchers", "post", "200"), answer.json())
+    assert await shop.status(voucher["serialNumber"]) == 2
