@@ -1,0 +1,104 @@
+"""Births of a feed that stand by themselves, applied as a set: read together, judged one by one, written together.
+
+What a birth does is said by the same pure rules as always (`plan_birth`, `households.editing`). One that these refuse,
+that arrives after what came later, or that brings a number which somebody has, goes through `record_life_event` in its
+turn, and is refused or split there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.registry.households import change_repository as writes
+from services.registry.households.apply_change import load_states
+from services.registry.households.changes import PersonFacts
+from services.registry.households.editing import edit
+from services.registry.households.state import HouseholdState, Rules
+from services.registry.life_events import feed_repository, repository
+from services.registry.life_events.errors import BadLifeEvent
+from services.registry.life_events.plan import life_rules, plan_birth
+from services.registry.life_events.schemas import Birth
+from services.registry.life_events.standing_alone import begun_after
+from services.registry.life_events.write_set import Ready, Told, is_plain, write_days
+from services.registry.sealing import NATIONAL_ID, Sealer
+from shared.auth import Principal
+from shared.service import Context
+
+Number = tuple[str, bytes]
+
+
+async def apply_births(
+    session: AsyncSession,
+    context: Context,
+    principal: Principal,
+    batch: Row[Any],
+    births: Mapping[str, Birth],
+    alone: Mapping[UUID, UUID],
+) -> dict[str, UUID]:
+    """Apply those that stand by themselves. Returns the life event of each line that was applied, by feed_id.
+
+    Args:
+        births: of all lines whose mother is known, by feed_id.
+        alone: people of whom one line at hand speaks, with their households (`standing_alone`).
+    """
+    homes = {feed_id: alone[mother] for feed_id, birth in births.items() if (mother := _mother(birth)) in alone}
+    if not homes:
+        return {}
+    states = await load_states(session, list(homes.values()))
+    told = [(_mother(births[feed_id]), home, births[feed_id].occurred_on) for feed_id, home in homes.items()]
+    late = await begun_after(session, ((subject, day) for *subjects, day in told for subject in subjects))
+    late |= await repository.births_recorded(session, told)
+    disputed = await _disputed(session, context.resources.sealer, births)
+    employers = {births[feed_id].child.employer_id for feed_id in homes} - {None}
+    known = await writes.known_employers(session, sorted(employers))  # type: ignore[type-var]
+    ready = []
+    for feed_id, home in homes.items():
+        birth = births[feed_id]
+        numbers = set(_numbers(context.resources.sealer, birth.child))
+        if home in states and not {home, _mother(birth)} & late and not numbers & disputed:
+            rules = life_rules(context, birth.occurred_on, employers=known)
+            ready += _ready(feed_id, birth, *states[home], principal, rules)
+    return await write_days(session, context, principal, batch, "birth", ready)
+
+
+def _mother(birth: Birth) -> UUID:
+    assert birth.mother_person_id is not None  # a feed names her
+    return birth.mother_person_id
+
+
+def _ready(
+    feed_id: str, birth: Birth, state: HouseholdState, version: int, principal: Principal, rules: Rules
+) -> list[Ready]:
+    """The birth as it will be written; nothing where it must go one by one."""
+    mother = state.members.get(_mother(birth))
+    if mother is None or not mother.facts["alive"] or not principal.covers(state.facts["village_code"]):
+        return []
+    try:
+        plan = plan_birth(birth, state, mother)
+    except BadLifeEvent:
+        return []
+    edited = edit(state, plan.changes, rules)
+    if not is_plain(state, edited):
+        return []
+    told = Told(feed_id, edited.added[0], state.id, version + 1, detail=plan.detail, undo=plan.undo)
+    return [Ready(told, birth.occurred_on, [(state, edited)])]
+
+
+async def _disputed(session: AsyncSession, sealer: Sealer, births: Mapping[str, Birth]) -> set[Number]:
+    """Numbers that somebody has, or that two lines at hand bring: the one that comes first gets it."""
+    times = Counter(number for birth in births.values() for number in _numbers(sealer, birth.child))
+    twice = {number for number, often in times.items() if often > 1}
+    return twice | (await feed_repository.owners(session, sorted(times))).keys() if times else twice
+
+
+def _numbers(sealer: Sealer, child: PersonFacts) -> Iterator[Number]:
+    given = [(number.type, number.number) for number in child.identifiers]
+    for kind, number in [(NATIONAL_ID, child.national_id), *given]:
+        if number is not None:
+            yield kind, sealer.digest(number.get_secret_value().replace(" ", ""), kind)
