@@ -25,6 +25,7 @@ from sqlalchemy import event
 
 from services.registry.app import SERVICE
 from services.registry.life_events import apply_feed
+from services.registry.search.index_people import start_indexing
 from shared.clock import FixedClock
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.migrations import upgrade
@@ -137,10 +138,11 @@ async def _fed(
     worked, started = cpu_seconds(os.getpid(), postgres.pid), time.monotonic()
     with _one_by_one(way), _counted(service) as statements:
         jobs = await service.run_jobs()
+        await start_indexing(service.context)  # a day's many households are indexed by a job of its own
+        await service.run_jobs()
     seconds = time.monotonic() - started
     cpu = cpu_seconds(os.getpid(), postgres.pid) - worked
-    results = [job["result"] for job in jobs if job["id"] == answer.json()["job_id"] or job["kind"] == "apply_feed"]
-    assert results[-1] == {"applied": len(lines)}, results[-1]
+    assert jobs[-1]["result"] == {"applied": len(lines)}, jobs[-1]["result"]
     return {
         "lines": len(lines),
         "seconds": seconds,

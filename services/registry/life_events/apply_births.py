@@ -26,7 +26,7 @@ from services.registry.life_events.plan import life_rules, plan_birth
 from services.registry.life_events.schemas import Birth
 from services.registry.life_events.standing_alone import begun_after
 from services.registry.life_events.write_set import Ready, Told, is_plain, write_days
-from services.registry.sealing import NATIONAL_ID, Sealer
+from services.registry.sealing import BIRTH_CERTIFICATE, NATIONAL_ID, Sealer
 from shared.auth import Principal
 from shared.service import Context
 
@@ -60,7 +60,7 @@ async def apply_births(
     ready = []
     for feed_id, home in homes.items():
         birth = births[feed_id]
-        numbers = set(_numbers(context.resources.sealer, birth.child))
+        numbers = set(numbers_of(context.resources.sealer, birth.child))
         if home in states and not {home, _mother(birth)} & late and not numbers & disputed:
             rules = life_rules(context, birth.occurred_on, employers=known)
             ready += _ready(feed_id, birth, *states[home], principal, rules)
@@ -90,14 +90,29 @@ def _ready(
     return [Ready(told, birth.occurred_on, [(state, edited)])]
 
 
+async def is_twin(session: AsyncSession, sealer: Sealer, birth: Birth) -> bool:
+    """Whether a birth that a feed tells is another one than those recorded of the mother and the day.
+
+    A feed has no word for it. It is where it brings a birth certificate that nobody has, and all who were born there
+    that day have another one, and another name: a certificate issued again is no second child.
+    """
+    child = birth.child
+    numbers = [number for number in numbers_of(sealer, child) if number[0] == BIRTH_CERTIFICATE]
+    if not numbers or await feed_repository.owners(session, numbers):
+        return False
+    names = (child.name_km or "", child.name_en or "")
+    return await repository.others_were_born(session, _mother(birth), birth.occurred_on, names)
+
+
 async def _disputed(session: AsyncSession, sealer: Sealer, births: Mapping[str, Birth]) -> set[Number]:
     """Numbers that somebody has, or that two lines at hand bring: the one that comes first gets it."""
-    times = Counter(number for birth in births.values() for number in _numbers(sealer, birth.child))
+    times = Counter(number for birth in births.values() for number in numbers_of(sealer, birth.child))
     twice = {number for number, often in times.items() if often > 1}
     return twice | (await feed_repository.owners(session, sorted(times))).keys() if times else twice
 
 
-def _numbers(sealer: Sealer, child: PersonFacts) -> Iterator[Number]:
+def numbers_of(sealer: Sealer, child: PersonFacts) -> Iterator[Number]:
+    """The numbers a child brings, as they are looked up: (type, hash)."""
     given = [(number.type, number.number) for number in child.identifiers]
     for kind, number in [(NATIONAL_ID, child.national_id), *given]:
         if number is not None:

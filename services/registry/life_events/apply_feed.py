@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.life_events import feed_repository
-from services.registry.life_events.apply_births import apply_births
+from services.registry.life_events.apply_births import apply_births, is_twin, numbers_of
 from services.registry.life_events.apply_deaths import apply_deaths
 from services.registry.life_events.apply_marriages import apply_marriages
 from services.registry.life_events.receive_feed import FEED_JOB
@@ -64,17 +64,35 @@ async def _apply(session: AsyncSession, run: JobRun, batch: Row[Any], lines: Seq
     outcomes: list[Outcome] = []
     named = {feed_id: _people(sealer, told, owners) for feed_id, told in events}
     alone = await _apply_sets(session, run.context, principal, batch, dict(events), named)
+    brought: set[tuple[str, bytes]] = set()
     for feed_id, told in events:
         if feed_id in alone:
             outcomes.append((feed_id, "applied", "", "", alone[feed_id]))
-            continue
-        people = named[feed_id]
-        unknown = next((name for name, person_id in people.items() if person_id is None), None)
-        if unknown is not None:
-            outcomes.append((feed_id, "refused", "unknown_person", unknown, None))
-            continue
-        outcomes.append(await _record(session, run, principal, (batch.feed, feed_id), _event(told, people)))
+        else:
+            people = named[feed_id]
+            if new := {key for document in _documents(told) if (key := _key(sealer, document)) in brought}:
+                people = _people(sealer, told, owners | await feed_repository.owners(session, sorted(new)))
+            outcomes.append(await _apply_line(session, run, principal, (batch.feed, feed_id), told, people))
+        if told.child is not None:  # who is born here may be named by a later line: many who die young are days old
+            brought.update(numbers_of(sealer, told.child))
     return outcomes
+
+
+async def _apply_line(
+    session: AsyncSession,
+    run: JobRun,
+    principal: Principal,
+    feed: tuple[str, str],
+    told: FeedEvent,
+    people: Mapping[str, UUID | None],
+) -> Outcome:
+    unknown = next((name for name, person_id in people.items() if person_id is None), None)
+    if unknown is not None:
+        return (feed[1], "refused", "unknown_person", unknown, None)
+    event = _event(told, people)
+    if isinstance(event, Birth) and await is_twin(session, run.context.resources.sealer, event):
+        event = event.model_copy(update={"twin": True})
+    return await _record(session, run, principal, feed, event)
 
 
 def _people(sealer: Sealer, told: FeedEvent, owners: Mapping[tuple[str, bytes], UUID]) -> dict[str, UUID | None]:

@@ -49,6 +49,20 @@ _BIRTHS_RECORDED: Final = text("""
     JOIN life_event e ON e.household_id = home.id AND e.occurred_on = given.day
     WHERE e.kind = 'birth' AND e.withdrawn_at IS NULL
       AND (e.household_id = given.household OR e.detail ->> 'mother_person_id' = CAST(given.mother AS text))""")
+_OTHERS_BORN: Final = text("""
+    WITH born AS (
+      SELECT m.person_id AS id FROM membership home
+      JOIN membership m ON m.household_id = home.household_id AND m.valid_until IS NULL
+      JOIN person p ON p.id = m.person_id AND p.birth_date = :day
+      WHERE home.person_id = :mother AND home.valid_until IS NULL
+      UNION
+      SELECT e.person_id FROM every_membership home
+      JOIN life_event e ON e.household_id = home.household_id AND e.occurred_on = :day
+      WHERE home.person_id = :mother AND e.kind = 'birth' AND e.withdrawn_at IS NULL)
+    SELECT coalesce(bool_and((p.name_km, p.name_en) <> (:name_km, :name_en) AND EXISTS (
+      SELECT FROM identifier i
+      WHERE i.owner_id = p.id AND i.type = 'birth_certificate' AND i.withdrawn_at IS NULL)), false)
+    FROM born JOIN person p USING (id)""")
 _MARRIAGES_RECORDED: Final = text("""
     SELECT DISTINCT given.person
     FROM unnest(CAST(:people AS uuid[]), CAST(:spouses AS uuid[]), CAST(:days AS date[])) AS given (person, spouse, day)
@@ -128,6 +142,12 @@ async def births_recorded(session: AsyncSession, told: Sequence[tuple[UUID | Non
     mothers, households, days = _columns(told, 3)
     values = {"mothers": mothers, "households": households, "days": days}
     return set(await session.scalars(_BIRTHS_RECORDED, values)) if told else set()
+
+
+async def others_were_born(session: AsyncSession, mother: UUID, day: date, names: tuple[str, str]) -> bool:
+    """Whether somebody was born to her household that day, and all who were have a certificate and other names."""
+    values = {"mother": mother, "day": day, "name_km": names[0], "name_en": names[1]}
+    return bool(await session.scalar(_OTHERS_BORN, values))
 
 
 async def marriages_recorded(session: AsyncSession, told: Sequence[tuple[UUID, UUID, date]]) -> set[UUID]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 
 from services.registry.tests.building import VILLAGES, Registry, file_of, person
@@ -134,18 +135,22 @@ async def test_many_marriages_are_one_change_a_day(registry: Registry) -> None:
     assert (row.detail["version"], list(row.detail["others"].values())) == (2, [2])
 
 
-async def test_a_certificate_of_two_births_is_the_first_ones(registry: Registry) -> None:
-    mothers = (await villagers(registry, "V", 4, 1))[0::3]
+async def test_a_certificate_of_two_births_is_the_first_ones_and_the_others_stay_a_set(registry: Registry) -> None:
+    mothers = (await villagers(registry, "V", 7, 1))[0::3]
     await feed(registry, [born("first", mothers[0], **certificate("BC-00001"))])
+    before = await registry.count("register_change")
     lines = [
         born("taken", mothers[1], **certificate("BC-00001")),
         born("one", mothers[2], **certificate("BC-00002")),
         born("other", mothers[3], **certificate("BC-00002")),
+        *(born(f"plain{n}", mothers[n]) for n in (4, 5, 6)),
     ]
     _, rows = await feed(registry, lines)
-    assert [(row["feed_id"], row["code"]) for row in rows] == [
-        ("taken", "registered_identifier"), ("one", ""), ("other", "registered_identifier"),
-    ]  # fmt: skip
+    assert {row["feed_id"]: row["code"] for row in rows} == {
+        "taken": "registered_identifier", "one": "", "other": "registered_identifier",
+        "plain4": "", "plain5": "", "plain6": "",
+    }  # fmt: skip
+    assert await registry.count("register_change") == before + 2  # the three, and the one that went by itself
 
 
 async def test_a_line_that_the_database_refuses_does_not_stop_the_others(registry: Registry) -> None:
@@ -179,6 +184,39 @@ async def test_a_feed_brings_births_and_marriages_of_its_own_area_only(registry:
         await registry.service.run_jobs()
     states = await registry.rows("SELECT state, code FROM feed_line ORDER BY feed_id")
     assert states == [("refused", "unknown_person")] * 2
+
+
+async def test_a_child_who_dies_in_the_feed_that_brings_her_is_recorded_as_born_and_dead(registry: Registry) -> None:
+    numbers = await villagers(registry, "V", 1, 1)
+    death = {"kind": "death", "person": {"type": "birth_certificate", "number": "BC-00001"}}
+    lines = [
+        {**death, "feed_id": "before", "occurred_on": "2020-06-17"},
+        born("born", numbers[0], "2020-06-15", **certificate("BC-00001")),
+        {**death, "feed_id": "dead", "occurred_on": "2020-06-17"},
+    ]
+    _, rows = await feed(registry, lines)
+    assert [(row["feed_id"], row["code"]) for row in rows] == [("before", "unknown_person"), ("born", ""), ("dead", "")]
+    (child,) = await registry.rows("SELECT alive, died_on FROM person WHERE name_en LIKE 'Child%'")
+    assert (child.alive, str(child.died_on)) == (False, "2020-06-17")
+
+
+@pytest.mark.parametrize(
+    ("second", "code"),
+    [
+        ({"name_en": "Chan", **certificate("BC-00002")}, ""),
+        ({"name_en": "Bopha", **certificate("BC-00002")}, "already_born"),
+        ({"name_en": "Chan", **certificate("BC-00001")}, "already_born"),
+        ({"name_en": "Chan"}, "already_born"),
+    ],
+    ids=["another certificate and name", "the certificate issued again", "the same certificate", "no certificate"],
+)
+async def test_twins_of_a_feed_are_told_by_their_certificates(
+    registry: Registry, second: dict[str, Any], code: str
+) -> None:
+    numbers = await villagers(registry, "V", 1, 1)
+    first = born("first", numbers[0], **{"name_en": "Bopha", **certificate("BC-00001")})
+    _, rows = await feed(registry, [first, born("second", numbers[0], **second)])
+    assert [row["code"] for row in rows] == ["", code]
 
 
 # --- what is recorded already --------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ line = st.one_of(
     st.tuples(st.just("marriage"), who, who, day),
     st.tuples(st.just("death"), who, day),
     st.tuples(st.just("pregnancy"), mother, day),
+    st.tuples(st.just("child's death"), st.sampled_from(["BC-0001", "BC-0002"]), day),
 )
 feeds = st.lists(st.lists(line, min_size=1, max_size=7), min_size=1, max_size=2)
 
@@ -88,8 +89,10 @@ def sent(feed_id: str, told: Sequence[Any]) -> dict[str, Any]:
             return born(feed_id, number(of), on, **values, **given)
         case ("marriage", one, other, on):
             return married(feed_id, number(one), number(other), on)
-        case (_, one, on):
+        case ("death", one, on):
             return dead(feed_id, number(one), on)
+        case ("child's death", of, on):
+            return {**dead(feed_id, "", on), "person": {"type": "birth_certificate", "number": of}}
     raise AssertionError(told)
 
 
@@ -189,6 +192,7 @@ def _counted(name: str, value: Any) -> bool:
             ("birth", 10, "2020-06-02", {**PLAIN, "insured": True}),
             ("marriage", 14, 16, "2020-06-02"),
             ("birth", 20, "2020-06-02", PLAIN),  # out of the feed's area
+            ("child's death", "BC-0001", "2020-06-04"),
         ]
     ]
 )
