@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Select, Uuid, any_, exists, literal, select
+from sqlalchemy import ARRAY, Row, Uuid, any_, exists, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.households.model import household, identifier, membership, person
@@ -23,10 +23,7 @@ _MEMBERS: Final = select(
     membership.c.valid_from.label("member_since"),
     _WITH_ID.label("has_national_id"),
 ).join(membership, membership.c.person_id == person.c.id)
-
-
-def _head_first(statement: Select[Any]) -> Select[Any]:
-    return statement.order_by(membership.c.relationship != "head", membership.c.person_ref)
+_HEAD_FIRST: Final = (membership.c.relationship != "head", membership.c.person_ref)
 
 
 async def list_households(
@@ -94,11 +91,11 @@ async def has_card(session: AsyncSession, household_id: UUID) -> bool:
 async def present_members(session: AsyncSession, household_id: UUID) -> Sequence[Row[Any]]:
     """Present members, head first."""
     statement = _MEMBERS.where(membership.c.household_id == household_id, membership.c.valid_until.is_(None))
-    return (await session.execute(_head_first(statement))).all()
+    return (await session.execute(statement.order_by(*_HEAD_FIRST))).all()
 
 
 async def members_of(session: AsyncSession, household_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """Present members of these households, those of one head first, each with her `household_id`."""
     one_of = membership.c.household_id == any_(literal(list(household_ids), ARRAY(Uuid)))
     statement = _MEMBERS.add_columns(membership.c.household_id).where(one_of, membership.c.valid_until.is_(None))
-    return (await session.execute(_head_first(statement))).all()
+    return (await session.execute(statement.order_by(*_HEAD_FIRST))).all()

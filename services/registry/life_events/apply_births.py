@@ -55,14 +55,14 @@ async def apply_births(
     late = await begun_after(session, ((subject, day) for *subjects, day in told for subject in subjects))
     late |= await repository.births_recorded(session, told)
     disputed = await _disputed(session, context.resources.sealer, births)
-    employers = {births[feed_id].child.employer_id for feed_id in homes} - {None}
-    known = await writes.known_employers(session, sorted(employers))  # type: ignore[type-var]
+    named = {employer for feed_id in homes if (employer := births[feed_id].child.employer_id)}
+    employers = await writes.known_employers(session, sorted(named))
     ready = []
     for feed_id, home in homes.items():
         birth = births[feed_id]
         numbers = set(numbers_of(context.resources.sealer, birth.child))
         if home in states and not {home, _mother(birth)} & late and not numbers & disputed:
-            rules = life_rules(context, birth.occurred_on, employers=known)
+            rules = life_rules(context, birth.occurred_on, employers=employers)
             ready += _ready(feed_id, birth, *states[home], principal, rules)
     return await write_days(session, context, principal, batch, "birth", ready)
 

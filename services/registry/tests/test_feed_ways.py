@@ -26,6 +26,9 @@ from services.registry.tests.test_life_events import FEED, dead
 from shared.testing.schemas import Schemas
 
 HOMES: Final = 6
+BY_HAND: Final = ("pregnancy", "representative")
+ALONE: Final = 99
+"""Lives by himself."""
 MEMBERS: Final = (
     {"sex": "female", "birth_date": "1985-01-01", "relationship": "head"},
     {"sex": "male", "birth_date": "1984-01-01", "relationship": "spouse"},
@@ -71,6 +74,7 @@ line = st.one_of(
     st.tuples(st.just("marriage"), who, who, day),
     st.tuples(st.just("death"), who, day),
     st.tuples(st.just("pregnancy"), mother, day),
+    st.tuples(st.just("representative"), who, day),
     st.tuples(st.just("child's death"), st.sampled_from(["BC-0001", "BC-0002"]), day),
 )
 feeds = st.lists(st.lists(line, min_size=1, max_size=7), min_size=1, max_size=2)
@@ -97,7 +101,7 @@ def sent(feed_id: str, told: Sequence[Any]) -> dict[str, Any]:
 
 
 def villagers() -> str:
-    """Six households of four, the last out of the feed's area; three of the heads are pregnant."""
+    """Six households of four, the last out of the feed's area; three of the heads are pregnant. And one of one."""
     lines = []
     for home in range(HOMES):
         for place, facts in enumerate(MEMBERS):
@@ -106,7 +110,8 @@ def villagers() -> str:
             cells = {"village_code": village, "name_km": "", "name_en": f"Somebody {index}", **facts}
             cells |= {"national_id": number(index), "pregnant": str(place == 0 and home % 2 == 0).lower()}
             lines.append(person(f"H{home}", str(place + 1), **cells))
-    return file_of(*lines)
+    alone = {"name_km": "", "name_en": f"Somebody {ALONE}", "sex": "male", "national_id": number(ALONE)}
+    return file_of(*lines, person("H99", "1", **alone))
 
 
 async def applied(registry: Registry, schemas: Schemas, sending: Sequence[Any], *, sets: bool) -> list[Any]:
@@ -118,8 +123,10 @@ async def applied(registry: Registry, schemas: Schemas, sending: Sequence[Any], 
     headers = registry.officer("integration", areas=["01"], subject="civil")
     with nullcontext() if sets else patch.object(apply_feed, "_apply_sets", AsyncMock(return_value={})):
         for batch, lines in enumerate(sending):
-            await by_hand(registry, [told for told in lines if told[0] == "pregnancy"])
-            body = [sent(f"{batch}.{at}", told) for at, told in enumerate(lines) if told[0] != "pregnancy"]
+            for told in lines:
+                if told[0] in BY_HAND:
+                    await by_hand(registry, *told)
+            body = [sent(f"{batch}.{at}", told) for at, told in enumerate(lines) if told[0] not in BY_HAND]
             if not body:
                 continue
             answer = await registry.http.post(FEED, json=body, headers=headers)
@@ -135,13 +142,22 @@ async def applied(registry: Registry, schemas: Schemas, sending: Sequence[Any], 
     return [*after, withdrawn, await everything(registry), await published(registry)]
 
 
-async def by_hand(registry: Registry, pregnancies: Sequence[Any]) -> None:
-    """An officer tells of these before the feed comes."""
-    for _, of, on in pregnancies:
-        (row,) = await registry.rows("SELECT id FROM person WHERE name_en = :name", name=f"Somebody {of}")
+async def by_hand(registry: Registry, kind: str, of: int, on: str) -> None:
+    """An officer enters this before the feed comes."""
+    (row,) = await registry.rows(
+        "SELECT p.id, g.id AS home, g.version FROM person p LEFT JOIN membership m ON m.person_id = p.id"
+        " AND m.valid_until IS NULL LEFT JOIN household g ON g.id = m.household_id WHERE p.name_en = :name",
+        name=f"Somebody {of}",
+    )
+    if kind == "pregnancy":
         body = {"kind": "pregnancy", "occurred_on": on, "person_id": str(row.id)}
         answer = await registry.http.post("/registry/v1/life-events", json=body, headers=registry.officer())
-        assert answer.status_code in {201, 422}, answer.text
+    elif row.home is None:
+        return
+    else:
+        url, headers = f"/registry/v1/households/{row.home}", registry.officer() | {"If-Match": f'"{row.version}"'}
+        answer = await registry.http.patch(url, json={"representative_person_id": str(row.id)}, headers=headers)
+    assert answer.status_code in {200, 201, 422}, answer.text
 
 
 async def everything(registry: Registry) -> list[str]:
@@ -198,7 +214,8 @@ def _counted(name: str, value: Any) -> bool:
 )
 @example(
     sending=[
-        [("birth", 0, "2020-06-20", PLAIN), ("marriage", 7, 9, "2020-06-20"), ("birth", 18, "2020-06-20", PLAIN)],
+        [("representative", 7, ""), ("marriage", 7, 9, "2020-06-20"), ("birth", 0, "2020-06-20", PLAIN)],
+        [("marriage", ALONE, 13, "2020-06-20"), ("birth", 18, "2020-06-20", PLAIN)],  # nobody is left where he lived
         [("birth", 2, "2020-06-10", PLAIN), ("marriage", 6, 17, "2020-06-10"), ("death", 3, "2020-06-15")],
     ]
 )
