@@ -3,8 +3,8 @@
     --short     smaller (CI)
     --json      figures of the platform as JSON on standard output instead of the table
     --only a,b  of the platform: throughput, latency, gateway; of the services (each a module here that runs alone as
-                well): registry_import, registry_read, duplicates, eligibility, coverage, payments_core, rails,
-                grievance
+                well): registry_import, registry_read, registry_feed, duplicates, eligibility, coverage,
+                payments_core, rails, grievance
 
 Machines differ and are shared, so figures are compared with raw rates of the same run; nothing fails for being slow.
 """
@@ -33,6 +33,7 @@ KINDS: Final = ("throughput", "latency", "gateway")
 SERVICES: Final = (
     "registry_import",
     "registry_read",
+    "registry_feed",
     "duplicates",
     "eligibility",
     "coverage",

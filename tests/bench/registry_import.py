@@ -89,19 +89,19 @@ async def measure(*, short: bool) -> Figures:
         dsn = postgres.provision(["registry"])["registry"]
         await upgrade(SERVICE.migrations, dsn, "registry")
         keys = TestKeys(Path(home))
-        settings = _settings(dsn, keys)
+        settings = settings_of(dsn, keys)
         async with running(SERVICE, settings, keys, FixedClock(datetime(2020, 7, 1, tzinfo=UTC))) as service:
-            await _places(service)
+            await place_villages(service)
             for size, prefix in ((small, "A0"), (large, "B1")):
                 path = Path(home) / f"{prefix}.csv"
                 path.write_bytes(b"".join(household_file(size, prefix)))
-            await _import(service, Path(home) / "A0.csv")
+            await send(service, Path(home) / "A0.csv")
             gc.collect()  # as every role of a service does when it starts (shared/runner.py)
             gc.freeze()
             gc.set_threshold(50_000, 20, 100)
             before = _peak_mib()
             worked = cpu_seconds(os.getpid(), postgres.pid)
-            seconds = await _import(service, Path(home) / "B1.csv")
+            seconds = await send(service, Path(home) / "B1.csv")
             cpu = cpu_seconds(os.getpid(), postgres.pid) - worked
             after = _peak_mib()
         raw = await _raw_seconds(postgres.dsn())
@@ -122,7 +122,8 @@ async def measure(*, short: bool) -> Figures:
     }
 
 
-def _settings(dsn: str, keys: TestKeys) -> RegistrySettings:
+def settings_of(dsn: str, keys: TestKeys) -> RegistrySettings:
+    """Settings of a registry with keys of its own."""
     values: dict[str, Any] = {
         "database_url": dsn,
         "database_schema": "registry",
@@ -134,7 +135,8 @@ def _settings(dsn: str, keys: TestKeys) -> RegistrySettings:
     return RegistrySettings(**values)
 
 
-async def _places(service: TestService) -> None:
+async def place_villages(service: TestService) -> None:
+    """The file's villages, with their classes."""
     rows: dict[str, PlaceRow] = {}
     for village in VILLAGES:
         for length, level in ((2, "province"), (4, "district"), (6, "commune"), (8, "village")):
@@ -146,7 +148,7 @@ async def _places(service: TestService) -> None:
         await places.set_rule_classes(session, {code: rules.class_of(code) for code in VILLAGES}, rules.valid_from)
 
 
-async def _import(service: TestService, path: Path) -> float:
+async def send(service: TestService, path: Path) -> float:
     """Seconds from the first byte sent to the job's end."""
     headers = {**service.token("registry_officer"), "Content-Type": "text/csv"}
     started = time.monotonic()

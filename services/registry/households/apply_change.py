@@ -91,7 +91,7 @@ async def apply_change(
         BadHousehold: naming everything that is wrong; nothing was changed.
         IdentifierRegistered: a number given belongs to somebody else.
     """
-    people = await _people(session, changes, principal, moves_people)
+    people = await named_people(session, changes, principal, moves_people)
     sources = sorted({item.household_id for item in people.values() if item.household_id and item.may_move})
     await writes.lock_households(session, [household_id, *(source for source in sources if source != household_id)])
     state, version = await load_state(session, household_id)
@@ -124,18 +124,30 @@ async def load_state(session: AsyncSession, household_id: UUID) -> tuple[Househo
     found = await repository.find_household(session, household_id)
     if found is None:
         raise HouseholdNotFound("Look it up at /registry/v1/households.")
-    rows = await repository.present_members(session, household_id)
+    return _state(found, await repository.present_members(session, household_id)), found.version
+
+
+async def load_states(session: AsyncSession, household_ids: Sequence[UUID]) -> dict[UUID, tuple[HouseholdState, int]]:
+    """Those of these households that are there, as values, with their versions: two statements, however many."""
+    members: dict[UUID, list[Row[Any]]] = {}
+    for row in await repository.members_of(session, household_ids):
+        members.setdefault(row.household_id, []).append(row)
+    found = await repository.find_households(session, household_ids)
+    return {row.id: (_state(row, members.get(row.id, ())), row.version) for row in found}
+
+
+def _state(found: Row[Any], rows: Sequence[Row[Any]]) -> HouseholdState:
     members = {row.id: Member(row.id, row.person_ref, row.relationship, row.member_since, _facts(row)) for row in rows}
     facts = {name: value for name, value in found._mapping.items() if name not in SILENT and name != "id"}
-    return HouseholdState(household_id, facts, members), found.version
+    return HouseholdState(found.id, facts, members)
 
 
 def _facts(row: Row[Any]) -> dict[str, Any]:
-    apart = {"id", "person_ref", "relationship", "member_since", "has_national_id", "change_id"}
+    apart = {"id", "person_ref", "relationship", "member_since", "household_id", "has_national_id", "change_id"}
     return {name: value for name, value in row._mapping.items() if name not in apart}
 
 
-async def _people(
+async def named_people(
     session: AsyncSession, changes: Sequence[PathedChange], principal: Principal | None, moves_people: bool
 ) -> dict[UUID, Known]:
     """The registered persons that the changes bring in, or name as representative."""

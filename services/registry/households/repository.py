@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import ARRAY, Row, Uuid, any_, exists, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry.households.model import household, identifier, membership, person
 from services.registry.sealing import EQUITY_CARD, NATIONAL_ID
 from shared.auth import Principal, in_area
+
+_WITH_ID: Final = exists().where(
+    identifier.c.owner_id == person.c.id, identifier.c.type == NATIONAL_ID, identifier.c.withdrawn_at.is_(None)
+)
+_MEMBERS: Final = select(
+    person,
+    membership.c.person_ref,
+    membership.c.relationship,
+    membership.c.valid_from.label("member_since"),
+    _WITH_ID.label("has_national_id"),
+).join(membership, membership.c.person_id == person.c.id)
+_HEAD_FIRST: Final = (membership.c.relationship != "head", membership.c.person_ref)
 
 
 async def list_households(
@@ -40,6 +52,12 @@ async def find_household(session: AsyncSession, household_id: UUID, *, lock: boo
     if lock:
         statement = statement.with_for_update()
     return (await session.execute(statement)).one_or_none()
+
+
+async def find_households(session: AsyncSession, household_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Those of these households that are there."""
+    statement = select(household).where(household.c.id == any_(literal(list(household_ids), ARRAY(Uuid))))
+    return (await session.execute(statement)).all()
 
 
 async def find_by_ref(session: AsyncSession, village_code: str, household_ref: str) -> Row[Any] | None:
@@ -72,19 +90,12 @@ async def has_card(session: AsyncSession, household_id: UUID) -> bool:
 
 async def present_members(session: AsyncSession, household_id: UUID) -> Sequence[Row[Any]]:
     """Present members, head first."""
-    with_id = exists().where(
-        identifier.c.owner_id == person.c.id, identifier.c.type == NATIONAL_ID, identifier.c.withdrawn_at.is_(None)
-    )
-    statement = (
-        select(
-            person,
-            membership.c.person_ref,
-            membership.c.relationship,
-            membership.c.valid_from.label("member_since"),
-            with_id.label("has_national_id"),
-        )
-        .join(membership, membership.c.person_id == person.c.id)
-        .where(membership.c.household_id == household_id, membership.c.valid_until.is_(None))
-        .order_by(membership.c.relationship != "head", membership.c.person_ref)
-    )
-    return (await session.execute(statement)).all()
+    statement = _MEMBERS.where(membership.c.household_id == household_id, membership.c.valid_until.is_(None))
+    return (await session.execute(statement.order_by(*_HEAD_FIRST))).all()
+
+
+async def members_of(session: AsyncSession, household_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Present members of these households, those of one head first, each with her `household_id`."""
+    one_of = membership.c.household_id == any_(literal(list(household_ids), ARRAY(Uuid)))
+    statement = _MEMBERS.add_columns(membership.c.household_id).where(one_of, membership.c.valid_until.is_(None))
+    return (await session.execute(statement.order_by(*_HEAD_FIRST))).all()

@@ -32,6 +32,7 @@ OWN_MESSAGES: Final = {
     "effective_on_required": "Say from which day a change in life holds.",
     "not_the_day": "A child is born on the day of its birth: leave the birth date out, or give the same day.",
     "already_born": "A member of the household was born on this day: say `twin` if this is another child.",
+    "already_married": "A marriage of these two is recorded within a year of this day: withdraw it first if wrong.",
     "mother_male": "The person named as the mother is recorded as male.",
     "mother_elsewhere": "The mother lives in another household.",
     "not_expected_then": "A delivery is expected within ten months after the day.",

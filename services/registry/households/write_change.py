@@ -20,7 +20,7 @@ from services.registry.households.state import Edited, GivenNumber, HouseholdSta
 from services.registry.sealing import EQUITY_CARD, NATIONAL_ID, PHONE
 from shared.service import Context
 
-_COLUMNS_OF_NEW: Final = (
+COLUMNS_OF_NEW: Final = (
     *("name_km", "name_en", "sex", "birth_date", "birth_date_precision", "disability", "living_with_hiv", "pregnant"),
     *("alive", "died_on", "washington_group", "disability_card_valid_until", "expected_delivery_on"),
     *("education_level", "school_code", "employment", "employer_id", "insured", "civil_servant"),
@@ -37,9 +37,9 @@ async def write_change(
     """
     after = edited.state
     today = context.settings.today(context.clock)
-    phones = _phones(context, edited)
+    phones = phones_of(context, edited)
     past = await _Past.load(session, before, origin, today)
-    await writes.insert_people(session, [_new_person(edited, person_id, phones) for person_id in edited.added])
+    await writes.insert_people(session, [new_person(edited, person_id, phones) for person_id in edited.added])
     await writes.end_memberships(session, after.id, edited.left)
     newcomers = {*edited.added, *edited.moved_in} & set(after.members)
     stayed = [member for key, member in after.members.items() if key not in newcomers]
@@ -71,13 +71,15 @@ def _place_differs(before: HouseholdState, person_id: UUID, after: HouseholdStat
     return (was.relationship, was.person_ref) != (now.relationship, now.person_ref)
 
 
-def _new_person(edited: Edited, person_id: UUID, phones: Mapping[UUID, Mapping[str, Any]]) -> dict[str, Any]:
+def new_person(edited: Edited, person_id: UUID, phones: Mapping[UUID, Mapping[str, Any]]) -> dict[str, Any]:
+    """The row of a person new to the register."""
     facts = edited.state.members[person_id].facts
     row: dict[str, Any] = {"id": person_id, "phone_cipher": None, "phone_hash": None}
-    return {**row, **{name: facts[name] for name in _COLUMNS_OF_NEW}, **phones.get(person_id, {})}
+    return {**row, **{name: facts[name] for name in COLUMNS_OF_NEW}, **phones.get(person_id, {})}
 
 
-def _phones(context: Context, edited: Edited) -> dict[UUID, dict[str, Any]]:
+def phones_of(context: Context, edited: Edited) -> dict[UUID, dict[str, Any]]:
+    """The telephones given or taken back, sealed: columns by person."""
     sealed = {
         person_id: None if phone is None else context.resources.sealer.seal(phone.get_secret_value(), PHONE)
         for person_id, phone in edited.phones.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
@@ -23,11 +23,13 @@ from services.registry.households.changes import (
 )
 from services.registry.households.open_household import open_household
 from services.registry.households.rules import problem
-from services.registry.households.state import HouseholdState, Member
+from services.registry.households.state import HouseholdState, Known, Member, Rules
+from services.registry.imports.receive_import import formats
 from services.registry.life_events import repository
 from services.registry.life_events.errors import BadLifeEvent, HappenedLater
 from services.registry.life_events.schemas import Birth, Death, Event, Marriage, Move, Pregnancy, PregnancyEnded
 from shared.auth import Principal, ensure_area
+from shared.ids import uuid7
 from shared.service import Context
 
 _CHILD_OF: Final = {"head": "child", "spouse": "child", "child": "grandchild"}
@@ -80,6 +82,89 @@ async def plan_event(
             return await planner.pregnancy(event)
 
 
+def life_rules(
+    context: Context,
+    day: date,
+    people: Mapping[UUID, Known] | None = None,
+    employers: frozenset[UUID] = frozenset(),
+) -> Rules:
+    """What a change in life on this day is held to, where it sets no fact of a household itself.
+
+    Args:
+        people: registered persons whom it brings in.
+        employers: those of the employers it names that are there.
+    """
+    return Rules(
+        today=context.settings.today(context.clock),
+        effective_on=day,
+        corrects=False,
+        head_min_age=context.settings.head_min_age,
+        formats=formats(context.settings),
+        new_id=uuid7,
+        people=people or {},
+        employers=employers,
+    )
+
+
+def plan_birth(event: Birth, state: HouseholdState, mother: Member | None, path: str = "") -> Plan:
+    """What a birth does to the household. Pure; whether it is recorded already, the caller has looked.
+
+    Args:
+        mother: a present member; None: she is not named.
+
+    Raises:
+        BadLifeEvent: it cannot be as told.
+    """
+    if event.child.birth_date not in (None, event.occurred_on.isoformat()):
+        raise _bad(path, "child.birth_date", "not_the_day")
+    if mother is not None and mother.facts["sex"] != "female":
+        raise _bad(path, "mother_person_id", "mother_male")
+    if mother is not None and event.household_id not in (None, state.id):
+        raise _bad(path, "household_id", "mother_elsewhere")
+    born = [member.facts["birth_date"] for member in state.members.values()]
+    if event.occurred_on in born and not event.twin:
+        raise _bad(path, "occurred_on", "already_born")
+    relationship = event.relationship or (_CHILD_OF.get(mother.relationship, "other") if mother else "child")
+    child = event.child.model_copy(update={"birth_date": event.occurred_on.isoformat()})
+    newborn = AddPerson(relationship=relationship, facts=child)
+    changes: list[PathedChange] = [(_at(path, "child"), newborn)]
+    if mother is not None and mother.facts["pregnant"]:
+        ended = PersonFacts(pregnant=False)
+        changes.append(("", ChangePerson(person_id=mother.person_id, facts=ended)))
+    return Plan(state.id, (), changes, {"mother_person_id": mother.person_id if mother else None})
+
+
+def plan_marriage(
+    event: Marriage, there: tuple[HouseholdState, Member], here: tuple[HouseholdState, Member], path: str = ""
+) -> Plan:
+    """What a marriage does to the household of the spouse, `there`, and of who joins it, `here`. Pure.
+
+    Raises:
+        BadLifeEvent, HappenedLater: it cannot be as told.
+    """
+    (state, spouse), (left, member) = there, here
+    _not_before(member, event.occurred_on, path)
+    relationship = event.relationship or _SPOUSE_OF.get(spouse.relationship, "other")
+    joining = MoveIn(person_id=event.person_id, relationship=relationship)
+    detail = {"previous_household_id": left.id, "spouse_person_id": event.spouse_person_id}
+    return Plan(state.id, (event.person_id,), [(path, joining)], detail, _home(left, member))
+
+
+def _at(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _bad(path: str, name: str, code: str) -> BadLifeEvent:
+    return BadLifeEvent("Correct the fields named in errors.", errors=[problem(_at(path, name), code)])
+
+
+def _not_before(member: Member, day: date, path: str) -> None:
+    if day < member.facts["birth_date"]:
+        raise _bad(path, "occurred_on", "before_birth")
+    if day < member.since:
+        raise HappenedLater("She joined her household after this day: correct the day, or withdraw that first.")
+
+
 class _Planner:
     def __init__(
         self, session: AsyncSession, context: Context, principal: Principal, origin: Origin, path: str
@@ -92,10 +177,10 @@ class _Planner:
         self._today = context.settings.today(context.clock)
 
     def _at(self, name: str) -> str:
-        return f"{self._path}.{name}" if self._path else name
+        return _at(self._path, name)
 
     def _bad(self, name: str, code: str) -> BadLifeEvent:
-        return BadLifeEvent("Correct the fields named in errors.", errors=[problem(self._at(name), code)])
+        return _bad(self._path, name, code)
 
     async def _member(self, person_id: UUID, name: str) -> tuple[HouseholdState, Member]:
         """The person in the household where she is a present member."""
@@ -111,34 +196,20 @@ class _Planner:
         return state, state.members[person_id]
 
     async def birth(self, event: Birth) -> Plan:
-        if event.child.birth_date not in (None, event.occurred_on.isoformat()):
-            raise self._bad("child.birth_date", "not_the_day")
         mother: Member | None = None
         if event.mother_person_id is not None:
             state, mother = await self._member(event.mother_person_id, "mother_person_id")
-            if mother.facts["sex"] != "female":
-                raise self._bad("mother_person_id", "mother_male")
-            if event.household_id not in (None, state.id):
-                raise self._bad("household_id", "mother_elsewhere")
         else:
             assert event.household_id is not None
             state, _ = await load_state(self._session, event.household_id)
-        born = [member.facts["birth_date"] for member in state.members.values()]
-        if event.occurred_on in born and not event.twin:
-            raise self._bad("occurred_on", "already_born")
-        relationship = event.relationship or (_CHILD_OF.get(mother.relationship, "other") if mother else "child")
-        child = event.child.model_copy(update={"birth_date": event.occurred_on.isoformat()})
-        newborn = AddPerson(relationship=relationship, facts=child)
-        changes: list[PathedChange] = [(self._at("child"), newborn)]
-        if mother is not None and mother.facts["pregnant"]:
-            ended = PersonFacts(pregnant=False)
-            changes.append(("", ChangePerson(person_id=mother.person_id, facts=ended)))
-        detail = {"mother_person_id": mother.person_id if mother else None}
-        return Plan(state.id, (), changes, detail)
+        told = [(event.mother_person_id, state.id, event.occurred_on)]
+        if not event.twin and await repository.births_recorded(self._session, told):
+            raise _bad(self._path, "occurred_on", "already_born")
+        return plan_birth(event, state, mother, self._path)
 
     async def death(self, event: Death) -> Plan:
         state, member = await self._member(event.person_id, "person_id")
-        self._not_before(member, event.occurred_on)
+        _not_before(member, event.occurred_on, self._path)
         heads = next_head(state, [event.person_id], self._today, self._context.settings.head_min_age)
         successor = heads[0][1].person_id if heads else None  # type: ignore[union-attr]
         changes: list[PathedChange] = [(self._path, RemoveMember(person_id=event.person_id, cause="died")), *heads]
@@ -147,22 +218,16 @@ class _Planner:
             undo["successor_relationship"] = state.members[successor].relationship
         return Plan(state.id, (event.person_id,), changes, {}, undo, any_head=True)
 
-    def _not_before(self, member: Member, day: date) -> None:
-        if day < member.facts["birth_date"]:
-            raise self._bad("occurred_on", "before_birth")
-        if day < member.since:
-            raise HappenedLater("She joined her household after this day: correct the day, or withdraw that first.")
-
     async def marriage(self, event: Marriage) -> Plan:
         there, spouse = await self._member(event.spouse_person_id, "spouse_person_id")
         if event.person_id in there.members:
             raise self._bad("person_id", "same_household")
         here, member = await self._member(event.person_id, "person_id")
-        self._not_before(member, event.occurred_on)
-        relationship = event.relationship or _SPOUSE_OF.get(spouse.relationship, "other")
-        joining = MoveIn(person_id=event.person_id, relationship=relationship)
-        detail = {"previous_household_id": here.id, "spouse_person_id": event.spouse_person_id}
-        return Plan(there.id, (event.person_id,), [(self._path, joining)], detail, _home(here, member))
+        if await repository.marriages_recorded(
+            self._session, [(event.person_id, event.spouse_person_id, event.occurred_on)]
+        ):
+            raise self._bad("person_id", "already_married")
+        return plan_marriage(event, (there, spouse), (here, member), self._path)
 
     async def move(self, event: Move) -> Plan:
         here, member = await self._member(event.person_id, "person_id")
@@ -175,13 +240,13 @@ class _Planner:
             whole: list[PathedChange] = [(self._at("household_to_village"), values)]
             return Plan(here.id, tuple(sorted(here.members)), whole, detail, {"place": before})
         if event.abroad:
-            self._not_before(member, event.occurred_on)
+            _not_before(member, event.occurred_on, self._path)
             heads = next_head(here, [event.person_id], self._today, self._context.settings.head_min_age)
             leaving = RemoveMember(person_id=event.person_id, cause="emigrated")
             changes: list[PathedChange] = [(self._path, leaving), *heads]
             return Plan(here.id, (event.person_id,), changes, detail, undo, any_head=True)
         if event.to_new_household is not None:
-            self._not_before(member, event.occurred_on)
+            _not_before(member, event.occurred_on, self._path)
             target_id = await self._found(event)
             founding = MoveIn(person_id=event.person_id, relationship="head")
             return Plan(target_id, (event.person_id,), [(self._path, founding)], detail, undo)

@@ -38,6 +38,38 @@ _ENDED_AFTER: Final = text("""
     WHERE withdrawn_at IS NULL AND occurred_on >= :day AND occurred_on < CAST(:day AS date) + 310
       AND (kind = 'pregnancy_ended' AND person_id = :person
         OR kind = 'birth' AND detail ->> 'mother_person_id' = CAST(:person AS text))""")
+# By the household first: what its index finds is little, whoever the mother is.
+_BIRTHS_RECORDED: Final = text("""
+    SELECT DISTINCT given.household
+    FROM unnest(CAST(:mothers AS uuid[]), CAST(:households AS uuid[]), CAST(:days AS date[]))
+      AS given (mother, household, day)
+    CROSS JOIN LATERAL (
+      SELECT given.household AS id UNION
+      SELECT m.household_id FROM every_membership m WHERE m.person_id = given.mother) AS home
+    JOIN life_event e ON e.household_id = home.id AND e.occurred_on = given.day
+    WHERE e.kind = 'birth' AND e.withdrawn_at IS NULL
+      AND (e.household_id = given.household OR e.detail ->> 'mother_person_id' = CAST(given.mother AS text))""")
+_OTHERS_BORN: Final = text("""
+    WITH born AS (
+      SELECT m.person_id AS id FROM membership home
+      JOIN membership m ON m.household_id = home.household_id AND m.valid_until IS NULL
+      JOIN person p ON p.id = m.person_id AND p.birth_date = :day
+      WHERE home.person_id = :mother AND home.valid_until IS NULL
+      UNION
+      SELECT e.person_id FROM every_membership home
+      JOIN life_event e ON e.household_id = home.household_id AND e.occurred_on = :day
+      WHERE home.person_id = :mother AND e.kind = 'birth' AND e.withdrawn_at IS NULL)
+    SELECT coalesce(bool_and((p.name_km, p.name_en) <> (:name_km, :name_en) AND EXISTS (
+      SELECT FROM identifier i
+      WHERE i.owner_id = p.id AND i.type = 'birth_certificate' AND i.withdrawn_at IS NULL)), false)
+    FROM born JOIN person p USING (id)""")
+_MARRIAGES_RECORDED: Final = text("""
+    SELECT DISTINCT given.person
+    FROM unnest(CAST(:people AS uuid[]), CAST(:spouses AS uuid[]), CAST(:days AS date[])) AS given (person, spouse, day)
+    CROSS JOIN LATERAL (VALUES (given.person, given.spouse), (given.spouse, given.person)) AS couple (one, other)
+    JOIN life_event e ON e.person_id = couple.one AND e.occurred_on BETWEEN given.day - 366 AND given.day + 366
+    WHERE e.kind = 'marriage' AND e.withdrawn_at IS NULL
+      AND e.detail ->> 'spouse_person_id' = CAST(couple.other AS text)""")
 _PLACE_ON: Final = text("""
     SELECT m.id, m.household_id, m.valid_until FROM membership m
     WHERE m.person_id = :person AND NOT m.void AND m.valid_from <= :day AND m.valid_until >= :day
@@ -99,6 +131,38 @@ async def pregnancy_end_after(session: AsyncSession, person_id: UUID, day: date)
     """When a pregnancy known on this day is recorded to have ended."""
     found: date | None = await session.scalar(_ENDED_AFTER, {"person": person_id, "day": day})
     return found
+
+
+async def births_recorded(session: AsyncSession, told: Sequence[tuple[UUID | None, UUID, date]]) -> set[UUID]:
+    """Households of which a birth of this day is recorded, or of whose mother: even if the child is gone since.
+
+    Args:
+        told: (mother or None, household, day).
+    """
+    mothers, households, days = _columns(told, 3)
+    values = {"mothers": mothers, "households": households, "days": days}
+    return set(await session.scalars(_BIRTHS_RECORDED, values)) if told else set()
+
+
+async def others_were_born(session: AsyncSession, mother: UUID, day: date, names: tuple[str, str]) -> bool:
+    """Whether somebody was born to her household that day, and all who were have a certificate and other names."""
+    values = {"mother": mother, "day": day, "name_km": names[0], "name_en": names[1]}
+    return bool(await session.scalar(_OTHERS_BORN, values))
+
+
+async def marriages_recorded(session: AsyncSession, told: Sequence[tuple[UUID, UUID, date]]) -> set[UUID]:
+    """Those who join a spouse, of whose marriage to her one is recorded within a year: whoever of them moved.
+
+    Args:
+        told: (who joins, spouse, day).
+    """
+    people, spouses, days = _columns(told, 3)
+    values = {"people": people, "spouses": spouses, "days": days}
+    return set(await session.scalars(_MARRIAGES_RECORDED, values)) if told else set()
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[place] for row in rows] for place in range(width)]
 
 
 async def past_membership(session: AsyncSession, person_id: UUID, day: date) -> Row[Any] | None:

@@ -12,7 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.registry.imports.rules import COLUMNS
+from services.registry.places import repository as places
 from services.registry.places.gazetteer import PlaceRow
+from services.registry.places.location_class import load_class_rules
 from shared.testing.service import TestService
 
 VILLAGES = ("01020101", "01020102", "01060101", "12010101")
@@ -38,6 +40,13 @@ class Registry:
     def __init__(self, service: TestService) -> None:
         self.service = service
         self.http = service.http
+
+    async def place_villages(self) -> None:
+        """The four villages, with their classes: the first thing of a fresh schema."""
+        rules = load_class_rules()
+        async with self.service.database.session() as session:
+            await places.upsert_places(session, place_rows())
+            await places.set_rule_classes(session, {code: rules.class_of(code) for code in VILLAGES}, rules.valid_from)
 
     def officer(self, *roles: str, areas: Iterable[str] = ("*",), subject: str = "officer-1") -> dict[str, str]:
         """Headers of an officer; a commune officer unless said otherwise."""
