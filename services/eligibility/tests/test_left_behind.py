@@ -1,156 +1,32 @@
-"""Left behind: counted by reason, small cells hidden so that nobody can work them out, lists for those who go there."""
+"""Left behind: counted by reason at each month's end, and lists for those who go there. Attacks are in
+test_left_behind_figures.py."""
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from services.eligibility.left_behind.suppress import (
-    RARE,
-    SMALLEST_SHOWN,
-    TOTAL,
-    Shown,
-    _bridges,
-    hidden_in,
-    pooled,
-    suppress,
-    with_totals,
-)
-from services.eligibility.tests.builders import household, member
+from services.eligibility.left_behind.count_editions import queue_editions
+from services.eligibility.tests.builders import PACKS, household, member
 from services.eligibility.tests.conftest import Office
 from services.eligibility.tests.test_enrolment_life import CODE, act, enrolments
 from shared.contracts.payments import PaymentExcluded, PaymentSettled
 from shared.ids import uuid7
 
-ROWS, COLUMNS = ("a", "b"), ("x", "y", "z")
-tables = st.fixed_dictionaries({cell: st.integers(0, 8) for cell in itertools.product(ROWS, COLUMNS)})
+EXPIRED = {"card_valid_until": household().effective_on}
+BLOCKED = f"/programmes/{CODE}/left-behind/blocked"
 
 
-def _protected(counts: dict[tuple[str, str], int]) -> tuple[dict[tuple[str, str], int], Shown]:
-    """Counts with rare reasons together, and the table as shown."""
-    names = pooled({row: sum(counts.get((row, column), 0) for column in COLUMNS) for row in ROWS})
-    merged: Counter[tuple[str, str]] = Counter()
-    for (row, column), count in counts.items():
-        merged[names[row], column] += count
-    return dict(merged), suppress(merged, sorted({row for row, _ in merged}), COLUMNS)
-
-
-@given(tables)
-@settings(max_examples=60)
-def test_no_small_count_can_be_worked_out_by_subtraction(counts: dict[tuple[str, str], int]) -> None:
-    """Every table that agrees with what is shown is tried: each hidden cell has at least two possible values."""
-    merged, shown = _protected(counts)
-    rows = sorted({row for row, _ in merged})
-    whole = with_totals(merged, rows, COLUMNS)
-    for cell, count in shown.items():
-        assert count is None or count == whole[cell]
-        assert count is None or count == 0 or count >= SMALLEST_SHOWN
-    hidden = [cell for cell, count in shown.items() if count is None]
-    if not hidden:
-        return
-    possible: dict[tuple[str, str], set[int]] = {cell: set() for cell in hidden}
-    inner = [cell for cell in itertools.product(rows, COLUMNS) if shown[cell] is None]
-    spread = [range(max(0, merged[cell] - 1), merged[cell] + 2) for cell in inner]
-    for values in itertools.product(*spread):
-        candidate = with_totals({**merged, **dict(zip(inner, values, strict=True))}, rows, COLUMNS)
-        if all(candidate[cell] == count for cell, count in shown.items() if count is not None):
-            for cell in hidden:
-                possible[cell].add(candidate[cell])
-    assert all(len(values) > 1 for values in possible.values())
-
-
-REASONS, PLACES = ("a", "b", "c"), ("0101", "0102", "0201", "0202")
-ATOMS = tuple(itertools.product(REASONS, PLACES))
-MOVES = np.array(list(itertools.product((-1, 0, 1), repeat=len(ATOMS))), dtype=np.int8)
-populations = st.lists(st.one_of(st.integers(0, 6), st.sampled_from((0, 30))), min_size=12, max_size=12)
-
-
-@given(populations)
-@settings(max_examples=120, deadline=None)
-def test_nor_from_all_the_tables_of_a_country_its_provinces_and_districts_taken_together(numbers: list[int]) -> None:
-    """Every population that differs by one here and there is held against all the tables at once: each count that any
-    of them hides has at least two values that agree with everything that all of them show."""
-    counts = dict(zip(ATOMS, numbers, strict=True))
-    names = pooled({reason: sum(counts[reason, place] for place in PLACES) for reason in REASONS})
-    reasons = sorted(set(names.values()))
-    shown: dict[tuple[str, str], list[int | None]] = {}
-
-    def show(table: Shown, within: str) -> None:
-        for (reason, column), count in table.items():
-            shown.setdefault((reason, within if column == TOTAL else column), []).append(count)
-
-    def merged(digits: int, within: str) -> Counter[tuple[str, str]]:
-        table: Counter[tuple[str, str]] = Counter()
-        for (reason, place), count in counts.items():
-            if place.startswith(within):
-                table[names[reason], place[:digits]] += count
-        return table
-
-    country = suppress(merged(2, ""), reasons, ("01", "02"))
-    show(country, "")
-    for province in ("01", "02"):
-        districts = tuple(place for place in PLACES if place.startswith(province))
-        show(suppress(merged(4, province), reasons, districts, hidden_in(country, province)), province)
-
-    vectors = {
-        (reason, place): np.array(
-            [reason in (names[r], TOTAL) and p.startswith(place) for r, p in ATOMS], dtype=np.int8
-        )
-        for reason, place in shown
-    }
-    for values in shown.values():
-        assert len(set(values)) == 1, "a count is shown in one table and hidden in another"
-        assert values[0] is None or values[0] == 0 or values[0] >= SMALLEST_SHOWN
-    known = np.array([vectors[cell] for cell, values in shown.items() if values[0] is not None])
-    hidden = [vectors[cell] for cell, values in shown.items() if values[0] is None]
-    if not hidden:
-        return
-    agreeing = MOVES[(MOVES + np.array(numbers) >= 0).all(axis=1)]
-    if len(known):
-        agreeing = agreeing[(agreeing @ known.T == 0).all(axis=1)]
-    assert all((agreeing @ vector != 0).any() for vector in hidden)
-
-
-@given(st.dictionaries(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("pqrstuvw")), st.integers(0, 40)))
-def test_in_larger_tables_every_hidden_cell_lies_on_a_cycle_that_leaves_the_margin_alone(
-    counts: dict[tuple[str, str], int],
-) -> None:
-    names = pooled({row: sum(counts.get((row, column), 0) for column in "pqrstuvw") for row in "abcdefgh"})
-    merged: Counter[tuple[str, str]] = Counter()
-    for (row, column), count in counts.items():
-        merged[names[row], column] += count
-    shown = suppress(merged, sorted(set(names.values())), "pqrstuvw")
-    hidden = {cell for cell, count in shown.items() if count is None and cell[1] != TOTAL}
-    if shown[TOTAL, TOTAL] is not None:
-        assert not _bridges(hidden)
-    assert all(count is None or count == 0 or count >= SMALLEST_SHOWN for count in shown.values())
-
-
-@given(st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(0, 12)))
-def test_rare_reasons_are_counted_together_until_they_are_five_or_all(totals: dict[str, int]) -> None:
-    names = pooled(totals)
-    together = sum(count for reason, count in totals.items() if names[reason] == RARE)
-    assert together == 0 or together >= SMALLEST_SHOWN or together == sum(totals.values())
-    assert all(not 0 < totals[reason] < SMALLEST_SHOWN for reason in totals if names[reason] == reason)
-
-
-def test_a_table_without_small_counts_is_shown_whole_with_its_totals() -> None:
-    shown = suppress({("a", "x"): 7, ("b", "x"): 9}, ["a", "b"], ["x"])
-    assert shown == {
-        ("a", "x"): 7,
-        ("b", "x"): 9,
-        ("a", TOTAL): 7,
-        ("b", TOTAL): 9,
-        (TOTAL, "x"): 16,
-        (TOTAL, TOTAL): 16,
-    }
+async def count(office: Office, day: date = date(2020, 8, 1)) -> None:
+    """The day begins, and months that are over are counted."""
+    office.service.clock.advance(day - office.service.clock.now().date())
+    await queue_editions(office.service.context)
+    await office.service.run_jobs()
 
 
 def _cells(table: Any) -> dict[tuple[str, str], int | None]:
