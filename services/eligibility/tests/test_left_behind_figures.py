@@ -81,8 +81,8 @@ def test_of_two_places_split_by_sex_no_category_under_five_is_certain() -> None:
 
 
 def test_of_three_places_split_by_sex_no_category_under_five_is_certain() -> None:
-    """The same with three provinces, and nobody, one, four, five or nine of each: where rules turn."""
-    every = itertools.product((0, 1, 2, 3, 4, 5, 9), repeat=6)
+    """The same with three provinces, and nobody, one, two, four, five or nine of each: where rules turn."""
+    every = itertools.product((0, 1, 2, 4, 5, 9), repeat=6)
     looks = ((world, _looks_by_sex(("01", "02", "03"), world)) for world in every)
     assert list(_small_and_certain(looks, 4)) == []
 
@@ -93,7 +93,7 @@ people = st.lists(st.one_of(st.integers(0, 7), st.sampled_from((0, 30))), min_si
 
 
 @given(people)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_nor_from_all_tables_taken_together_of_all_levels_by_place_by_sex_and_by_age(numbers: list[int]) -> None:
     """Every population that differs by one here and there is held against all tables at once. Whatever is fewer than
     five in a table that could be asked for has at least two values that agree with all that is shown."""
