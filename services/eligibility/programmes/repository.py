@@ -236,7 +236,7 @@ async def unit_of_last(session: AsyncSession, code: str) -> str:
         .order_by(V.version.desc())
         .limit(1)
     )
-    return (await session.execute(statement)).scalar_one()
+    return str((await session.execute(statement)).scalar_one())
 
 
 async def list_versions(session: AsyncSession, code: str) -> Sequence[AnyRow]:
