@@ -16,6 +16,7 @@ from services.eligibility.decisions.endpoints import router as decisions_router
 from services.eligibility.enrolments import enrol_newcomers, enrol_programme, reassess_programme
 from services.eligibility.enrolments.endpoints import router as enrolments_router
 from services.eligibility.enrolments.life_endpoints import router as enrolment_life_router
+from services.eligibility.left_behind import count_editions
 from services.eligibility.left_behind.endpoints import router as left_behind_router
 from services.eligibility.programmes.endpoints import router as programmes_router
 from services.eligibility.programmes.endpoints import schema_router
@@ -57,10 +58,12 @@ SERVICE = Service(
         JobKind(record_files.KIND, record_files.run_file),
         JobKind(reassess_programme.KIND, reassess_programme.run_reassessment),
         JobKind(rehearse_version.KIND, rehearse_version.run_rehearsal),
+        JobKind(count_editions.KIND, count_editions.run_count, lease=count_editions.LEASE),
     ),
     schedules=(
         Schedule("reassess_programmes", reassess_programme.EVERY, reassess_programme.queue_reassessments),
         Schedule("enrol_newcomers", enrol_newcomers.EVERY, enrol_newcomers.queue_newcomers),
+        Schedule("count_left_behind", count_editions.EVERY, count_editions.queue_editions),
     ),
     publishes=(
         eligibility.ENROLMENTS,

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, and_, text, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.jobs import JobRun
@@ -24,6 +25,18 @@ ROOMY: Final = text("SET LOCAL work_mem = '64MB'")
 
 Work = Callable[[AsyncSession, UUID | None, UUID], Awaitable[int]]
 """`await work(session, after, until)` does the ids in (after, until] and returns how many rows it made."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Ids in (after, until]; `after` None: from the first."""
+
+    after: UUID | None
+    until: UUID
+
+    def holds(self, column: Any) -> ColumnElement[bool]:
+        """SQL: the column lies in the range."""
+        return and_(column <= self.until, true() if self.after is None else column > self.after)
 
 
 async def in_ranges(run: JobRun, bounds: Sequence[tuple[UUID, int]], work: Work, what: str) -> int:

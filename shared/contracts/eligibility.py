@@ -19,6 +19,30 @@ DECISIONS = "eligibility.decisions"
 REMEDIES = "eligibility.remedies"
 
 
+EnrolmentCause = Literal[
+    "aged_in",
+    "birth",
+    "new_card",
+    "moved",
+    "new_rules",
+    "registered",
+    "newly_eligible",
+    "by_officer",
+    "under_appeal",
+    "appeal_decided",
+    "case_remedy",
+]
+"""Why somebody takes part. The set is closed: another code would be a new version of the event.
+
+By the platform's daily look, what changed since she was refused: `aged_in` (an age passed a bound of the rules),
+`birth` (a baby came), `new_card` (a card was given, renewed or has begun), `moved` (another place or household),
+`new_rules` (another version of the programme), `registered` (not known before), `newly_eligible` (none of these, or
+several). By people: `by_officer` (an officer enrolled everybody who qualified), `under_appeal` (an appeal lets her go
+on until it is decided), `appeal_decided`, `case_remedy` (a complaint was found right and she was judged again). Who
+waited for a place keeps the cause for which she was listed.
+"""
+
+
 class _Enrolment(EventPayload):
     TOPIC: ClassVar[str] = ENROLMENTS
     KEY: ClassVar[str] = "enrolment_id"
@@ -36,6 +60,12 @@ class EnrolmentApproved(_Enrolment):
     """A beneficiary takes part in a programme from `effective_on`."""
 
     TYPE: ClassVar[str] = "samaki.eligibility.enrolment.approved.v1"
+    cause: EnrolmentCause | None = Field(
+        default=None,
+        description="Why she takes part. By the daily look: `aged_in`, `birth`, `new_card`, `moved`, `new_rules`, "
+        "`registered`, or `newly_eligible` where it was none of these or several. By people: `by_officer`, "
+        "`under_appeal`, `appeal_decided`, `case_remedy`. Null: from before causes were told.",
+    )
 
 
 class EnrolmentSuspended(_Enrolment):
@@ -237,6 +267,7 @@ __all__ = [
     "CycleClosed",
     "DecisionMade",
     "EnrolmentApproved",
+    "EnrolmentCause",
     "EnrolmentEnded",
     "EnrolmentResumed",
     "EnrolmentSuspended",

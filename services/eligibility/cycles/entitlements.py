@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.eligibility.chunks import Range
 from services.eligibility.cycles.model import CycleRow, EntitlementRow
 from services.eligibility.cycles.repository import enrolled_by
 from services.eligibility.decisions.exclusions import Exclusion
@@ -75,7 +76,9 @@ async def compute_chunk(session: AsyncSession, basis: CycleBasis, *, after: UUID
         How many entitlements were stored.
     """
     code = basis.programme.file.code
-    only = enrolled_by(code, basis.last_day)
+    # A household is its own beneficiary: what is looked up for it lies in the same range of ids.
+    within = Range(after, until) if basis.programme.file.unit == "household" else None
+    only = enrolled_by(code, basis.last_day, within)
     facts = units_in_force(basis.programme, basis.on, after=after, until=until, only=only)
     judged = judge_population(
         basis.programme,
@@ -86,7 +89,7 @@ async def compute_chunk(session: AsyncSession, basis: CycleBasis, *, after: UUID
         unconfirmed=basis.unconfirmed,
     )
     decided = _decisions(judged, basis)
-    pending = keeping(differing(judged, code, basis.version), basis.cycle_id)
+    pending = keeping(differing(judged, code, basis.version, within), basis.cycle_id)
     parts = [_granted(judged, benefit, code, basis.cycle_id) for benefit in judged.payable]
     if not parts:
         await session.execute(select(func.count()).select_from(judged.cte).add_cte(decided, pending))

@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, and_, cast, delete, func, literal, select, text, tuple_, update
+from sqlalchemy import Select, Text, and_, cast, delete, func, literal, select, text, true, tuple_, update
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.eligibility.chunks import Range
 from services.eligibility.cycles.model import AdjustmentRow, CycleRow, CycleState, EntitlementRow
 from services.eligibility.decisions.model import DecisionRow
 from services.eligibility.enrolments.model import EnrolmentRow, EnrolmentState
@@ -235,13 +236,18 @@ async def set_state(session: AsyncSession, cycle_id: UUID, state: CycleState, **
     await session.execute(update(C).where(C.id == cycle_id).values(state=state, **values))
 
 
-def enrolled_by(code: str, last_day: date) -> Select[UUID]:
-    """Subquery of beneficiaries that take part in a programme by the last day of a period."""
+def enrolled_by(code: str, last_day: date, within: Range | None = None) -> Select[UUID]:
+    """Subquery of beneficiaries that take part in a programme by the last day of a period.
+
+    Args:
+        within: range of ids in which they lie: each range of a large programme then reads its own rows alone.
+    """
     return select(EnrolmentRow.beneficiary_id).where(
         and_(
             EnrolmentRow.programme_code == code,
             EnrolmentRow.state == EnrolmentState.APPROVED,
             EnrolmentRow.effective_on <= last_day,
+            true() if within is None else within.holds(EnrolmentRow.beneficiary_id),
         )
     )
 

@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.eligibility.chunks import Range
 from services.eligibility.decisions.model import DecisionRow, PendingDecisionRow, StandingRow
 from services.eligibility.decisions.population import Judged
 from shared.contracts.eligibility import DecisionMade
@@ -43,10 +44,16 @@ DECISION: Table = DecisionRow.__table__  # type: ignore[assignment]
 _CARRIED = ("beneficiary_id", "household_id", "decision_id", "version", "reference", "village_code", "facts_hash")
 
 
-def differing(judged: Judged, code: str, version: int) -> CTE:
-    """CTE `differing`: the rows of `judged` that are not what stands, with `told_version` and `facts`."""
+def differing(judged: Judged, code: str, version: int, within: Range | None = None) -> CTE:
+    """CTE `differing`: the rows of `judged` that are not what stands, with `told_version` and `facts`.
+
+    Args:
+        within: range of ids in which every beneficiary of `judged` lies, where it is known.
+    """
     row, last = judged.cte.c, STANDING.c
     stands = and_(last.beneficiary_id == row.beneficiary_id, last.programme_code == code)
+    if within is not None:
+        stands = and_(stands, within.holds(last.beneficiary_id))
     differs = or_(
         last.version.is_(None),
         last.programme_version != version,

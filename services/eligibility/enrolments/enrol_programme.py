@@ -88,7 +88,7 @@ async def run_enrolment(run: jobs.JobRun) -> dict[str, Any]:
             found = await enrol_newcomers_chunk(session, programme, number, on, after=after, until=until)
             causes.update(found)
             return sum(found.values())
-        return await enrol_chunk(session, programme, number, on, after=after, until=until, by=by)
+        return await enrol_chunk(session, programme, number, on, after=after, until=until, cause="by_officer", by=by)
 
     listed = await in_ranges(run, bounds, enrol, "households decided")
     result = {"programme_version": number, "households": bounds[-1][1] if bounds else 0, "newly_enrolled": listed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -35,11 +36,19 @@ from services.eligibility.enrolments.newcomers_sql import cause_column, newcomer
 from services.eligibility.enrolments.transitions import enrolment_events, record_changes
 from services.eligibility.facts.units import units_in_force
 from services.eligibility.programmes.compiled import CompiledProgramme
-from shared.contracts.eligibility import EnrolmentApproved
+from shared.contracts.eligibility import EnrolmentApproved, EnrolmentCause
 from shared.outbox import outbox_table
 
 ENROLMENT: Table = EnrolmentRow.__table__  # type: ignore[assignment]
 DECISION: Table = DecisionRow.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class _Why:
+    """Why somebody is enrolled: `told` with the events; `kept` with the state, where the platform found it."""
+
+    told: ColumnElement[str]
+    kept: ColumnElement[str] | None = None
 
 
 async def enrol_chunk(
@@ -50,6 +59,7 @@ async def enrol_chunk(
     *,
     after: UUID | None,
     until: UUID,
+    cause: EnrolmentCause,
     only: Select[UUID] | None = None,
     by: str | None = None,
 ) -> int:
@@ -60,6 +70,7 @@ async def enrol_chunk(
     enrolments/admit_waiting.py has ranked it.
 
     Args:
+        cause: why, as the events tell it.
         only: a subquery of the beneficiaries to look at; None: all.
         by: subject of the officer who asked for it.
 
@@ -69,7 +80,8 @@ async def enrol_chunk(
     judged = _judged(programme, version, on, units_in_force(programme, on, after=after, until=until, only=only))
     decided = insert_decisions(judged, programme.file.code, version, on, Purpose.ENROLMENT)
     differ = differing(judged, programme.file.code, version)
-    enrolled, written = _enrolling(programme, judged, differ, version, on, by)
+    why = _Why(told=literal(cause, Text))
+    enrolled, written = _enrolling(programme, judged, differ, version, on, by, why)
     statement = select(func.count()).select_from(enrolled).add_cte(decided, *written)
     return int((await session.execute(statement)).scalar_one())
 
@@ -95,7 +107,8 @@ async def enrol_newcomers_chunk(
     kept = select(judged.cte).where(or_(row.qualifies, row.beneficiary_id.in_(select(differ.c.beneficiary_id))))
     decided = insert_decisions(judged, code, version, on, Purpose.ENROLMENT, kept.cte("kept"))
     cause = cause_column(programme, judged, version, on)
-    enrolled, written = _enrolling(programme, judged, differ, version, on, None, cause)
+    why = _Why(told=cause, kept=cause)
+    enrolled, written = _enrolling(programme, judged, differ, version, on, None, why)
     statement = select(enrolled.c.cause, func.count()).group_by(enrolled.c.cause).add_cte(decided, *written)
     return {row[0]: row[1] for row in await session.execute(statement)}
 
@@ -114,11 +127,11 @@ def _enrolling(
     version: int,
     on: date,
     by: str | None,
-    cause: ColumnElement[str] | None = None,
+    why: _Why,
 ) -> tuple[CTE, list[CTE]]:
     """The CTE that enrols or lists who qualifies, and those that write its history and tell what happened."""
     code, waiting = programme.file.code, programme.file.capacity is not None
-    enrolled = _enrolments(judged, code, version, on, waiting=waiting, cause=cause)
+    enrolled = _enrolments(judged, code, version, on, waiting=waiting, why=why)
     written = [*telling(differ, code, version, on, by)]
     written.append(record_changes(enrolled, Action.WAITLIST if waiting else Action.APPROVE, by))
     if not waiting:
@@ -156,9 +169,7 @@ def insert_decisions(
     return inserted.on_conflict_do_nothing(index_elements=["id"]).cte("decided")
 
 
-def _enrolments(
-    judged: Judged, code: str, version: int, on: date, *, waiting: bool, cause: ColumnElement[str] | None
-) -> CTE:
+def _enrolments(judged: Judged, code: str, version: int, on: date, *, waiting: bool, why: _Why) -> CTE:
     """New enrolments, and ended ones that begin again; not those that ended for good."""
     row = judged.cte.c
     state = EnrolmentState.WAITLISTED if waiting else EnrolmentState.APPROVED
@@ -175,7 +186,8 @@ def _enrolments(
         "expected_amount": judged.expected(),
         "rank_key": row.rank_key,
         "card_valid_until": row.card_valid_until,
-        "cause": cast(null(), Text) if cause is None else cause,
+        "cause": cast(null(), Text) if why.kept is None else why.kept,
+        "approved_cause": why.told,
     }
     inserted = pg_insert(ENROLMENT).from_select(list(columns), select(*columns.values()).where(row.qualifies))
     fixed = ("programme_code", "beneficiary_id", "beneficiary_reference")

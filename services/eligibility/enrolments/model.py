@@ -23,6 +23,8 @@ class EnrolmentRow(Base):
     Attributes:
         changed_on, changed_by, cause: of the present state; `changed_by` None: by the platform. The cause of taking
             part is that of the newcomers' daily look (enrolments/newcomers_sql.py); none where an officer enrolled.
+        approved_cause: why it takes part, or waits for a place, as events tell it (contracts' `EnrolmentCause`); it
+            stays through pauses and moves. None: from before it was kept.
         suspended_until: last day of a pause that has one.
         expected_amount: of a period, when it was judged: what a budget cap counts.
         rank_key, rank: of the waiting list; the lowest key comes first.
@@ -45,6 +47,7 @@ class EnrolmentRow(Base):
     effective_on: Mapped[date]
     ended_on: Mapped[date | None]
     cause: Mapped[str | None]
+    approved_cause: Mapped[str | None]
     decision_id: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     changed_on: Mapped[date | None]

@@ -26,6 +26,7 @@ _COLUMNS = (
     E.programme_version,
     E.state,
     E.cause,
+    E.approved_cause,
     E.beneficiary_id,
     E.household_id,
     E.beneficiary_reference,

@@ -34,6 +34,7 @@ class EnrolmentView(BaseModel):
     programme_version: int
     state: str
     cause: str | None
+    approved_cause: str | None = Field(description="Why it takes part or waits, as `enrolment.approved` tells it.")
     beneficiary_id: UUID
     household_id: UUID
     beneficiary_reference: str

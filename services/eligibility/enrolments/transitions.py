@@ -38,7 +38,9 @@ _EVENTS: dict[Action, type[EventPayload]] = {
     Action.GRADUATE: EnrolmentEnded,
     Action.END: EnrolmentEnded,
 }
-_PROFILE = ("cause", "until", "decision_id", "village_code", "household_id", "for_good", "appeal_hold")
+_PROFILE = (
+    "cause", "approved_cause", "until", "decision_id", "village_code", "household_id", "for_good", "appeal_hold",
+)  # fmt: skip
 
 
 async def move(session: AsyncSession, chosen: Select[Any], action: Action, on: date, by: str | None = None) -> int:
@@ -46,7 +48,8 @@ async def move(session: AsyncSession, chosen: Select[Any], action: Action, on: d
 
     Args:
         chosen: a select with column `id`, and optionally `cause` (text), `until` (date), `decision_id`, `village_code`,
-            `household_id` (uuid), `for_good`, `appeal_hold` (bool), each of the enrolment.
+            `household_id` (uuid), `for_good`, `appeal_hold` (bool), each of the enrolment; for an approval from
+            another state than the waiting list also `approved_cause` (text, one of the contracts' `EnrolmentCause`).
         on: the day of the change.
         by: subject of the officer; None: the platform by itself.
 
@@ -90,6 +93,8 @@ def _values(source: Any, action: Action, on: date, by: str | None) -> dict[str, 
         values["ended_for_good"] = given.get("for_good", literal(action is Action.GRADUATE))
     elif action is Action.APPROVE:
         values |= {"effective_on": on, "ended_on": null(), "rank": null(), "ended_for_good": False}
+        if "approved_cause" in given:
+            values["approved_cause"] = given["approved_cause"]
     return values
 
 
@@ -136,6 +141,8 @@ def enrolment_events(moved: CTE, kind: type[EventPayload], by: str | None = None
         "village_code", row.village_code,
         "effective_on", row.effective_on if kind is EnrolmentApproved else changed_on,
     ]  # fmt: skip
+    if kind is EnrolmentApproved:
+        fields += ["cause", row.approved_cause]
     if kind in (EnrolmentSuspended, EnrolmentResumed) or ended:
         fields += ["cause", func.coalesce(row.cause, "unknown")]
     if kind is EnrolmentSuspended:

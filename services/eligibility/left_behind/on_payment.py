@@ -9,6 +9,7 @@ from sqlalchemy import Table, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.eligibility.left_behind.model import PaymentStateRow
+from services.eligibility.programmes.file import REFUNDS
 from shared.consumer import Received
 from shared.contracts.payments import (
     PaymentExcluded,
@@ -34,8 +35,9 @@ STATES: Final[dict[type[PaymentEvent], str]] = {
 
 
 async def on_payment(_context: Context, session: AsyncSession, events: Sequence[Received[PaymentEvent]]) -> None:
-    """Store the states of this batch."""
-    await upsert_versioned(session, PAYMENT, [_row(event.payload) for event in events], key=["payment_id"])
+    """Store the states of this batch. A refund of contributions is of no entitlement: nobody is paid a benefit."""
+    benefits = [_row(event.payload) for event in events if event.payload.programme_code != REFUNDS]
+    await upsert_versioned(session, PAYMENT, benefits, key=["payment_id"])
 
 
 async def forget_payments(_context: Context, session: AsyncSession) -> None:

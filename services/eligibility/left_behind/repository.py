@@ -54,31 +54,32 @@ _NOT_PAID: Final = """
     ) unpaid GROUP BY beneficiary_id, household_id, facts_version, village, reference
 """
 _KINDS: Final[dict[str, str]] = {"not_enrolled": _NOT_ENROLLED, "blocked": _BLOCKED, "not_paid": _NOT_PAID}
-_PEOPLE: Final = """
-    SELECT left_out.reason, {column} AS category, count(*) AS people
-    FROM left_out JOIN member_fact m ON m.household_id = left_out.household_id AND m.version = left_out.facts_version
-      AND (cast(:by_person AS boolean) IS FALSE OR m.person_id = left_out.beneficiary_id)
-    GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 5000
-"""
 _AGE: Final = """
-    CASE WHEN m.birth_date > cast(:today AS date) - interval '6 years' THEN '0-5'
-         WHEN m.birth_date > cast(:today AS date) - interval '18 years' THEN '6-17'
-         WHEN m.birth_date > cast(:today AS date) - interval '60 years' THEN '18-59' ELSE '60+' END
+    CASE WHEN m.birth_date > cast(:on AS date) - interval '6 years' THEN '0-5'
+         WHEN m.birth_date > cast(:on AS date) - interval '18 years' THEN '6-17'
+         WHEN m.birth_date > cast(:on AS date) - interval '60 years' THEN '18-59' ELSE '60+' END
 """
-_GROUPED: Final[dict[str, str]] = {
-    "place": "SELECT reason, left(village, cast(:digits AS int)) AS category, count(*) AS people FROM left_out "
-    "GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 5000",
-    "sex": _PEOPLE.replace("{column}", "m.sex"),
-    "disability": _PEOPLE.replace("{column}", "CASE WHEN m.disability = 'none' THEN 'none' ELSE 'with_disability' END"),
-    "age": _PEOPLE.replace("{column}", _AGE),
-}
-_COUNTS: Final = {
-    (kind, by): text(
-        f"WITH found AS ({found}), left_out AS (SELECT * FROM found WHERE true {_IN_PLACE}) {grouped}"  # noqa: S608
-    )
-    for kind, found in _KINDS.items()
-    for by, grouped in _GROUPED.items()
-}
+_PLACES: Final = """
+    SELECT reason, left(village, 6) AS place, count(*) AS people, count(DISTINCT household_id) AS households
+    FROM found GROUP BY 1, 2
+"""
+_PEOPLE: Final = f"""
+    SELECT split, reason, place, category, cast(sum(people) AS bigint) AS people, count(*) AS households FROM (
+      SELECT found.household_id, found.reason, left(found.village, 4) AS place, v.split, v.category, count(*) AS people
+      FROM found JOIN member_fact m ON m.household_id = found.household_id AND m.version = found.facts_version
+        AND (cast(:by_person AS boolean) IS FALSE OR m.person_id = found.beneficiary_id)
+      CROSS JOIN LATERAL (VALUES
+        ('sex', m.sex), ('age', {_AGE}),
+        ('disability', CASE WHEN m.disability = 'none' THEN 'none' ELSE 'with_disability' END)
+      ) v (split, category)
+      GROUP BY 1, 2, 3, 4, 5
+    ) of_household GROUP BY 1, 2, 3, 4
+"""  # noqa: S608 see below
+_SIZES: Final = text(
+    "SELECT left(village_code, 6) AS place, count(*) AS people FROM standing WHERE programme_code = :code GROUP BY 1"
+)
+_COUNT_PLACES: Final = {kind: text(f"WITH found AS ({found}) {_PLACES}") for kind, found in _KINDS.items()}
+_COUNT_PEOPLE: Final = {kind: text(f"WITH found AS ({found}) {_PEOPLE}") for kind, found in _KINDS.items()}
 """Every text is written in this file: nothing that anybody says is ever part of one."""
 _LISTS: Final = {
     kind: text(
@@ -92,32 +93,37 @@ _LISTS: Final = {
 }
 
 
-async def counts(
-    session: AsyncSession,
-    kind: Kind,
-    by: By,
-    code: str,
-    *,
-    cycle_id: UUID | None,
-    place: str,
-    by_person: bool,
-    today: date,
-) -> Sequence[AnyRow]:
-    """(reason, category, people) below a place, whoever asks: beneficiaries by place, people by sex, age, disability.
+async def begin_snapshot(session: AsyncSession) -> None:
+    """Let all counts of this transaction see one state. Must be called before the session's first statement."""
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
-    Never shown as they are: see left_behind/tables.py.
+
+async def count_places(session: AsyncSession, kind: Kind, code: str, cycle_id: UUID | None) -> Sequence[AnyRow]:
+    """(reason, place, people, households): beneficiaries by reason and commune. Never shown as they are."""
+    return (await session.execute(_COUNT_PLACES[kind], _of(kind, code, cycle_id))).all()
+
+
+async def sizes(session: AsyncSession, code: str) -> Sequence[AnyRow]:
+    """(place, people): beneficiaries of whom a decision stands, whatever it is, by commune."""
+    return (await session.execute(_SIZES, {"code": code})).all()
+
+
+async def count_people(
+    session: AsyncSession, kind: Kind, code: str, cycle_id: UUID | None, *, by_person: bool, on: date
+) -> Sequence[AnyRow]:
+    """(split, reason, place, category, people, households) by district: sex, age on a day, disability.
+
+    Never shown as they are: see left_behind/edition.py.
 
     Args:
-        place: place code; its next level down are the categories; empty: provinces.
         by_person: the programme's beneficiary is a person: only she is counted, not her household.
     """
-    values: dict[str, Any] = {
-        "code": code, "cycle_id": cycle_id, "place": place, "digits": len(place) + 2, "by_person": by_person,
-        "today": today,
-    }  # fmt: skip
-    statement = _COUNTS[kind, by]
-    wanted = {name: values[name] for name in values if name in statement._bindparams}
-    return (await session.execute(statement, wanted)).all()
+    values = _of(kind, code, cycle_id) | {"by_person": by_person, "on": on}
+    return (await session.execute(_COUNT_PEOPLE[kind], values)).all()
+
+
+def _of(kind: Kind, code: str, cycle_id: UUID | None) -> dict[str, Any]:
+    return {"code": code, "cycle_id": cycle_id} if kind == "not_paid" else {"code": code}
 
 
 async def people(

@@ -39,6 +39,8 @@ from shared.errors import FieldError
 from shared.money import MoneyError, check_amount
 
 MAX_FILE_BYTES = 256 * 1024
+REFUNDS = "REFUND"
+"""What payments calls the programme of a refund of contributions: no programme is called so."""
 
 
 class ProgrammeFile(Part):
@@ -112,6 +114,8 @@ class ProgrammeFile(Part):
 
 def _problems(file: ProgrammeFile) -> Iterator[str]:
     """What does not fit together."""
+    if file.code == REFUNDS:
+        yield f"code: {REFUNDS} is what refunds of contributions are called where payments are told"
     if file.valid_until is not None and file.valid_until < file.valid_from:
         yield "valid_until is before valid_from"
     if (file.unit == "event") != (file.frequency == "per_event"):

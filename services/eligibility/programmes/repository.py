@@ -228,6 +228,17 @@ async def list_programmes(session: AsyncSession, after: str | None, limit: int) 
     return (await session.execute(statement)).all()
 
 
+async def unit_of_last(session: AsyncSession, code: str) -> str:
+    """The unit of a programme's last published version."""
+    statement = (
+        select(V.document["unit"].astext)
+        .where(V.programme_code == code, V.state == VersionState.PUBLISHED)
+        .order_by(V.version.desc())
+        .limit(1)
+    )
+    return str((await session.execute(statement)).scalar_one())
+
+
 async def list_versions(session: AsyncSession, code: str) -> Sequence[AnyRow]:
     """The last 100 versions, newest first, without their documents."""
     statement = (

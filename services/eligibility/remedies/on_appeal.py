@@ -60,6 +60,6 @@ async def _decided(context: Context, session: AsyncSession, appeal: AppealDecide
     today = local_day(context)
     await repository.hold(session, code, appeal.beneficiary_id, held=False)
     await move(session, repository.suspended_by_appeal(code, appeal.beneficiary_id), Action.RESUME, today)
-    await redecide(session, code, appeal.beneficiary_id, today, None)
+    await redecide(session, code, appeal.beneficiary_id, today, None, "appeal_decided")
     detail = {"decision_id": str(appeal.decision_id), "outcome": appeal.outcome}
     await audit.record(session, "consumer", "appeal.decided", "appeal", appeal.appeal_id, detail)

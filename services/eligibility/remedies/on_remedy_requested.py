@@ -59,7 +59,10 @@ async def _redecide(context: Context, session: AsyncSession, request: RemedyRequ
     codes = [code] if code is not None else await repository.programmes_of(session, beneficiary)
     if not codes:
         return _Answer("refused", "programme_unknown", "No programme was decided on for this beneficiary.")
-    results = [await redecide(session, each, beneficiary, local_day(context), request.requested_by) for each in codes]
+    results = [
+        await redecide(session, each, beneficiary, local_day(context), request.requested_by, "case_remedy")
+        for each in codes
+    ]
     done = next((result for result in results if not result.reason_code), None)
     if done is None:
         return _Answer("refused", results[0].reason_code, results[0].reason)

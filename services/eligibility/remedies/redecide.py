@@ -14,6 +14,7 @@ from services.eligibility.enrolments.enrolling_sql import enrol_chunk
 from services.eligibility.enrolments.reassessing_sql import reassess_chunk
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.remedies import repository
+from shared.contracts.eligibility import EnrolmentCause
 
 LAST_ID: Final = UUID(int=(1 << 128) - 1)
 
@@ -27,12 +28,15 @@ class Redecided:
     reason: str = ""
 
 
-async def redecide(session: AsyncSession, code: str, beneficiary_id: UUID, on: date, by: str | None) -> Redecided:
+async def redecide(
+    session: AsyncSession, code: str, beneficiary_id: UUID, on: date, by: str | None, cause: EnrolmentCause
+) -> Redecided:
     """Judge a beneficiary again: enrol her, let her go on, suspend or end, as the rules say.
 
     Args:
         beneficiary_id: household or person; of a household, also its members in programmes for persons.
         by: subject of the officer who asked for it.
+        cause: told with an enrolment that follows.
     """
     version = await programmes.version_in_force(session, code, on)
     if version is None:
@@ -42,7 +46,7 @@ async def redecide(session: AsyncSession, code: str, beneficiary_id: UUID, on: d
         return Redecided(None, "not_enrolling", f"{code} decides on each event: record or correct the event.")
     only = repository.units(beneficiary_id)
     await reassess_chunk(session, programme, version.version, on, only, after=None, until=LAST_ID, by=by)
-    await enrol_chunk(session, programme, version.version, on, after=None, until=LAST_ID, only=only, by=by)
+    await enrol_chunk(session, programme, version.version, on, after=None, until=LAST_ID, cause=cause, only=only, by=by)
     await admit_waiting(session, programme.file, on, by)
     decision_id = await repository.standing_decision(session, code, beneficiary_id)
     if decision_id is None:

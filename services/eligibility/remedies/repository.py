@@ -14,6 +14,7 @@ from services.eligibility.decisions.model import DecisionRow, StandingRow
 from services.eligibility.enrolments.life import EnrolmentState
 from services.eligibility.enrolments.model import EnrolmentRow
 from services.eligibility.remedies.model import AppealRow, RemedyRow
+from shared.contracts.eligibility import EnrolmentCause
 from shared.contracts.grievance import AppealLodged, RemedyRequested
 
 A, E, R, D, S = AppealRow, EnrolmentRow, RemedyRow, DecisionRow, StandingRow
@@ -80,7 +81,13 @@ async def hold(session: AsyncSession, code: str, beneficiary_id: UUID, *, held: 
 
 def ended_by(code: str, beneficiary_id: UUID, decision_id: UUID) -> Any:
     """The enrolment that the appealed decision ended, for `transitions.move`: to be taken up again."""
-    return select(E.id, literal(APPEAL_CAUSE, Text).label("cause"), true().label("appeal_hold")).where(
+    pending: EnrolmentCause = "under_appeal"
+    return select(
+        E.id,
+        literal(APPEAL_CAUSE, Text).label("cause"),
+        literal(pending, Text).label("approved_cause"),
+        true().label("appeal_hold"),
+    ).where(
         E.programme_code == code,
         E.beneficiary_id == beneficiary_id,
         E.decision_id == decision_id,

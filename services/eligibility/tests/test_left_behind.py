@@ -1,165 +1,82 @@
-"""Left behind: counted by reason, small cells hidden so that nobody can work them out, lists for those who go there."""
+"""Left behind: counted by reason at each month's end, and lists for those who go there. Attacks are in
+test_left_behind_figures.py."""
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from services.eligibility.left_behind.suppress import (
-    RARE,
-    SMALLEST_SHOWN,
-    TOTAL,
-    Shown,
-    _bridges,
-    hidden_in,
-    pooled,
-    suppress,
-    with_totals,
-)
-from services.eligibility.tests.builders import household, member
+from services.eligibility.left_behind.count_editions import queue_editions
+from services.eligibility.left_behind.edition import TOTAL
+from services.eligibility.programmes.file import ProgrammeFileError, parse_programme_file
+from services.eligibility.tests.builders import COVID, PACKS, household, member
 from services.eligibility.tests.conftest import Office
 from services.eligibility.tests.test_enrolment_life import CODE, act, enrolments
+from services.eligibility.tests.test_newcomers import newcomers
 from shared.contracts.payments import PaymentExcluded, PaymentSettled
+from shared.contracts.registry import HouseholdRegistered
 from shared.ids import uuid7
 
-ROWS, COLUMNS = ("a", "b"), ("x", "y", "z")
-tables = st.fixed_dictionaries({cell: st.integers(0, 8) for cell in itertools.product(ROWS, COLUMNS)})
+EXPIRED = {"card_valid_until": household().effective_on}
+REFUSED = "clause.poverty_level"
+BLOCKED = f"/programmes/{CODE}/left-behind/blocked"
 
 
-def _protected(counts: dict[tuple[str, str], int]) -> tuple[dict[tuple[str, str], int], Shown]:
-    """Counts with rare reasons together, and the table as shown."""
-    names = pooled({row: sum(counts.get((row, column), 0) for column in COLUMNS) for row in ROWS})
-    merged: Counter[tuple[str, str]] = Counter()
-    for (row, column), count in counts.items():
-        merged[names[row], column] += count
-    return dict(merged), suppress(merged, sorted({row for row, _ in merged}), COLUMNS)
-
-
-@given(tables)
-@settings(max_examples=60)
-def test_no_small_count_can_be_worked_out_by_subtraction(counts: dict[tuple[str, str], int]) -> None:
-    """Every table that agrees with what is shown is tried: each hidden cell has at least two possible values."""
-    merged, shown = _protected(counts)
-    rows = sorted({row for row, _ in merged})
-    whole = with_totals(merged, rows, COLUMNS)
-    for cell, count in shown.items():
-        assert count is None or count == whole[cell]
-        assert count is None or count == 0 or count >= SMALLEST_SHOWN
-    hidden = [cell for cell, count in shown.items() if count is None]
-    if not hidden:
-        return
-    possible: dict[tuple[str, str], set[int]] = {cell: set() for cell in hidden}
-    inner = [cell for cell in itertools.product(rows, COLUMNS) if shown[cell] is None]
-    spread = [range(max(0, merged[cell] - 1), merged[cell] + 2) for cell in inner]
-    for values in itertools.product(*spread):
-        candidate = with_totals({**merged, **dict(zip(inner, values, strict=True))}, rows, COLUMNS)
-        if all(candidate[cell] == count for cell, count in shown.items() if count is not None):
-            for cell in hidden:
-                possible[cell].add(candidate[cell])
-    assert all(len(values) > 1 for values in possible.values())
-
-
-REASONS, PLACES = ("a", "b", "c"), ("0101", "0102", "0201", "0202")
-ATOMS = tuple(itertools.product(REASONS, PLACES))
-MOVES = np.array(list(itertools.product((-1, 0, 1), repeat=len(ATOMS))), dtype=np.int8)
-populations = st.lists(st.one_of(st.integers(0, 6), st.sampled_from((0, 30))), min_size=12, max_size=12)
-
-
-@given(populations)
-@settings(max_examples=120, deadline=None)
-def test_nor_from_all_the_tables_of_a_country_its_provinces_and_districts_taken_together(numbers: list[int]) -> None:
-    """Every population that differs by one here and there is held against all the tables at once: each count that any
-    of them hides has at least two values that agree with everything that all of them show."""
-    counts = dict(zip(ATOMS, numbers, strict=True))
-    names = pooled({reason: sum(counts[reason, place] for place in PLACES) for reason in REASONS})
-    reasons = sorted(set(names.values()))
-    shown: dict[tuple[str, str], list[int | None]] = {}
-
-    def show(table: Shown, within: str) -> None:
-        for (reason, column), count in table.items():
-            shown.setdefault((reason, within if column == TOTAL else column), []).append(count)
-
-    def merged(digits: int, within: str) -> Counter[tuple[str, str]]:
-        table: Counter[tuple[str, str]] = Counter()
-        for (reason, place), count in counts.items():
-            if place.startswith(within):
-                table[names[reason], place[:digits]] += count
-        return table
-
-    country = suppress(merged(2, ""), reasons, ("01", "02"))
-    show(country, "")
-    for province in ("01", "02"):
-        districts = tuple(place for place in PLACES if place.startswith(province))
-        show(suppress(merged(4, province), reasons, districts, hidden_in(country, province)), province)
-
-    vectors = {
-        (reason, place): np.array(
-            [reason in (names[r], TOTAL) and p.startswith(place) for r, p in ATOMS], dtype=np.int8
-        )
-        for reason, place in shown
-    }
-    for values in shown.values():
-        assert len(set(values)) == 1, "a count is shown in one table and hidden in another"
-        assert values[0] is None or values[0] == 0 or values[0] >= SMALLEST_SHOWN
-    known = np.array([vectors[cell] for cell, values in shown.items() if values[0] is not None])
-    hidden = [vectors[cell] for cell, values in shown.items() if values[0] is None]
-    if not hidden:
-        return
-    agreeing = MOVES[(MOVES + np.array(numbers) >= 0).all(axis=1)]
-    if len(known):
-        agreeing = agreeing[(agreeing @ known.T == 0).all(axis=1)]
-    assert all((agreeing @ vector != 0).any() for vector in hidden)
-
-
-@given(st.dictionaries(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("pqrstuvw")), st.integers(0, 40)))
-def test_in_larger_tables_every_hidden_cell_lies_on_a_cycle_that_leaves_the_margin_alone(
-    counts: dict[tuple[str, str], int],
-) -> None:
-    names = pooled({row: sum(counts.get((row, column), 0) for column in "pqrstuvw") for row in "abcdefgh"})
-    merged: Counter[tuple[str, str]] = Counter()
-    for (row, column), count in counts.items():
-        merged[names[row], column] += count
-    shown = suppress(merged, sorted(set(names.values())), "pqrstuvw")
-    hidden = {cell for cell, count in shown.items() if count is None and cell[1] != TOTAL}
-    if shown[TOTAL, TOTAL] is not None:
-        assert not _bridges(hidden)
-    assert all(count is None or count == 0 or count >= SMALLEST_SHOWN for count in shown.values())
-
-
-@given(st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(0, 12)))
-def test_rare_reasons_are_counted_together_until_they_are_five_or_all(totals: dict[str, int]) -> None:
-    names = pooled(totals)
-    together = sum(count for reason, count in totals.items() if names[reason] == RARE)
-    assert together == 0 or together >= SMALLEST_SHOWN or together == sum(totals.values())
-    assert all(not 0 < totals[reason] < SMALLEST_SHOWN for reason in totals if names[reason] == reason)
-
-
-def test_a_table_without_small_counts_is_shown_whole_with_its_totals() -> None:
-    shown = suppress({("a", "x"): 7, ("b", "x"): 9}, ["a", "b"], ["x"])
-    assert shown == {
-        ("a", "x"): 7,
-        ("b", "x"): 9,
-        ("a", TOTAL): 7,
-        ("b", TOTAL): 9,
-        (TOTAL, "x"): 16,
-        (TOTAL, TOTAL): 16,
-    }
+async def count(office: Office, day: date = date(2020, 8, 1)) -> None:
+    """The day begins, and months that are over are counted."""
+    office.service.clock.advance(day - office.service.clock.now().date())
+    await queue_editions(office.service.context)
+    await office.service.run_jobs()
 
 
 def _cells(table: Any) -> dict[tuple[str, str], int | None]:
     return {(cell["reason"], cell["category"]): cell["count"] for cell in table["cells"]}
 
 
+async def _blocked(office: Office) -> list[HouseholdRegistered]:
+    """Without a card: 8 households in 0102, 9 in 0201, each an old woman and a small boy. With an expired one: 2, 6."""
+    members = (member(70), member(4, sex="male"))
+    states = [
+        *(household(*members, poverty_level=None, village_code="01020304") for _ in range(8)),
+        *(household(*members, poverty_level=None, village_code="02010101") for _ in range(9)),
+        *(household(village_code="01020304", **EXPIRED) for _ in range(2)),
+        *(household(village_code="02010101", **EXPIRED) for _ in range(6)),
+    ]
+    await office.service.deliver(*states)
+    await office.publish()
+    await office.enrol()
+    return states
+
+
+async def _answers(office: Office, **query: str) -> dict[str, Any]:
+    """Every table that can be asked for: all that anybody is told."""
+    extra = "".join(f"&{name}={value}" for name, value in query.items())
+    return {
+        f"{by} {place}": await office.get(f"{BLOCKED}?by={by}&place={place}{extra}")
+        for by in ("place", "sex", "age", "disability")
+        for place in ("", "01", "02", "0102", "0201")
+    }
+
+
+async def _get_cards(office: Office, states: list[HouseholdRegistered]) -> None:
+    """These households get a card, and the platform looks for newcomers."""
+    await office.service.deliver(*(state.model_copy(update={"poverty_level": 1, "version": 2}) for state in states))
+    await newcomers(office)
+
+
+async def _refused(office: Office) -> int:
+    """How many stand refused at this moment."""
+    return int((await office.get(f"/programmes/{CODE}/summary"))["not_qualified"])
+
+
 async def test_eligible_and_not_enrolled_are_counted_by_reason_and_place(office: Office) -> None:
-    ended = [household(village_code="01020304") for _ in range(6)]
-    late = [household(village_code="02020304") for _ in range(7)]
+    ended = [household(village_code="01020304") for _ in range(8)]
+    late = [household(village_code="02020304") for _ in range(12)]
     await office.service.deliver(*ended)
     await office.publish()
     await office.enrol()
@@ -172,52 +89,151 @@ async def test_eligible_and_not_enrolled_are_counted_by_reason_and_place(office:
                  "'2020-07-01', village_code FROM household_fact WHERE village_code = '02020304'"),
             {"code": CODE},
         )  # fmt: skip
+    await count(office)
     cells = _cells(await office.get(f"/programmes/{CODE}/left-behind/not_enrolled"))
-    assert cells["ended.not_found", "01"] == 6
-    assert cells["never_enrolled", "02"] == 7
-    assert cells[TOTAL, TOTAL] == 13
+    assert cells == {
+        ("ended.not_found", "01"): 10,
+        ("ended.not_found", TOTAL): 10,
+        ("never_enrolled", "02"): 10,
+        ("never_enrolled", TOTAL): 10,
+        (TOTAL, "01"): 10,
+        (TOTAL, "02"): 10,
+        (TOTAL, TOTAL): 20,
+    }
 
 
-async def test_those_kept_out_are_counted_by_the_clause_that_blocked_and_small_cells_are_hidden(office: Office) -> None:
-    people = (member(70), member(4, sex="male"))
-    expired = {"card_valid_until": household().effective_on}
+async def test_those_kept_out_are_counted_by_the_clause_that_blocked_and_small_counts_are_not_listed(
+    office: Office,
+) -> None:
+    await _blocked(office)
+    await count(office)
+    table = await office.get(BLOCKED)
+    assert (table["period"], table["unit"]) == ("2020-07", "beneficiaries")
+    cells = _cells(table)
+    assert cells[REFUSED, "01"] == cells[REFUSED, "02"] == 10
+    expired = {category for reason, category in cells if reason == "clause.card_valid.alone"}
+    assert expired == {TOTAL}, "2 are too few, and 6 with the total of 8 would give them away"
+    below = await office.get(f"{BLOCKED}?place=01")
+    assert {reason for reason, _ in _cells(below)} == {REFUSED, TOTAL}
+    assert await office.get(f"{BLOCKED}?place=01", roles=("commune_officer",), areas=("01",)) == below
+    await office.get(BLOCKED, roles=("commune_officer",), areas=("01",), status=403)
+    for by in ("place", "sex"):
+        await office.get(f"{BLOCKED}?by={by}&place=02", roles=("commune_officer",), areas=("01",), status=403)
+    await office.get(f"{BLOCKED}?place=010203", status=422)
+    headers = office.service.token("auditor")
+    answer = await office.service.http.get(f"/eligibility/v1{BLOCKED}/table.csv", headers=headers)
+    assert "clause.poverty_level,01,10" in answer.text
+    assert "clause.card_valid.alone,01" not in answer.text
+
+
+async def test_by_sex_age_and_disability_there_is_a_table_of_the_country_of_each_province_and_district(
+    office: Office,
+) -> None:
+    await _blocked(office)
+    await count(office)
+    for place, people in (("", 15), ("01", 10), ("02", 10), ("0102", 10), ("0201", 10)):
+        by_sex = await office.get(f"{BLOCKED}?by=sex&place={place}")
+        assert by_sex["unit"] == "people of their households"
+        cells = _cells(by_sex)
+        assert cells[REFUSED, "male"] == cells[REFUSED, "female"] == people, place
+        ages = _cells(await office.get(f"{BLOCKED}?by=age&place={place}"))
+        assert ages[REFUSED, "60+"] == ages[REFUSED, "0-5"] == people
+        whole = _cells(await office.get(f"{BLOCKED}?by=disability&place={place}"))
+        assert whole[REFUSED, "none"] == whole[REFUSED, TOTAL]
+        assert (REFUSED, "with_disability") not in whole
+    assert _cells(await office.get(f"{BLOCKED}?by=sex&place=01"))[REFUSED, TOTAL] == 15
+
+
+async def test_a_split_with_a_small_category_is_not_shown_nor_can_the_other_places_be_taken_off(office: Office) -> None:
+    """Two disabled people in one district: neither it nor its province nor the country is split."""
+    await _blocked(office)
     await office.service.deliver(
-        *(household(*people, poverty_level=None, village_code="01020304") for _ in range(8)),
-        *(household(*people, poverty_level=None, village_code="02010101") for _ in range(9)),
-        *(household(village_code="01020304", **expired) for _ in range(2)),
-        *(household(village_code="02010101", **expired) for _ in range(6)),
+        *(household(member(70, disability="severe"), poverty_level=None, village_code="01020304") for _ in range(2))
     )
-    await office.publish()
     await office.enrol()
-    path = f"/programmes/{CODE}/left-behind/blocked"
-    cells = _cells(await office.get(path))
-    assert cells["clause.card_valid.alone", "01"] is None
-    assert cells["clause.card_valid.alone", "02"] is None  # 6: with the total it would give the 2 away
-    assert (cells["clause.card_valid.alone", TOTAL], cells[TOTAL, TOTAL]) == (8, 25)
-    below = _cells(await office.get(f"{path}?place=01"))
-    assert below["clause.card_valid.alone", "0102"] is None
-    assert below["clause.card_valid.alone", TOTAL] is None  # hidden above, and so here
-    local = await office.get(f"{path}?place=01", roles=("commune_officer",), areas=("01",))
-    assert _cells(local) == below
-    await office.get(path, roles=("commune_officer",), areas=("01",), status=403)
-    await office.get(f"{path}?place=02", roles=("commune_officer",), areas=("01",), status=403)
-    by_age = _cells(await office.get(f"{path}?by=age"))
-    assert by_age["clause.poverty_level", "60+"] == by_age["clause.poverty_level", "0-5"] == 17
-    by_sex = _cells(await office.get(f"{path}?by=sex"))
-    assert by_sex["clause.poverty_level", "male"] == 17
-    refused = await office.get(f"{path}?by=sex&place=01", status=422)
-    assert refused["errors"][0]["code"] == "whole_country_only"
-    answer = await office.service.http.get(f"/eligibility/v1{path}/table.csv", headers=office.service.token("auditor"))
-    assert "clause.card_valid.alone,01,hidden" in answer.text
+    await count(office)
+    tables = {place: _cells(await office.get(f"{BLOCKED}?by=disability&place={place}")) for place in ("", "01", "02")}
+    categories = {place: {name for reason, name in cells if reason == REFUSED} for place, cells in tables.items()}
+    assert categories == {"": {TOTAL}, "01": {TOTAL}, "02": {TOTAL}}
+    assert _cells(await office.get(f"{BLOCKED}?by=sex&place=01"))[REFUSED, "female"] == 10
 
 
-async def test_reasons_that_hardly_anybody_has_are_counted_together(office: Office) -> None:
-    expired = {"card_valid_until": household().effective_on}
-    await office.service.deliver(*(household(poverty_level=None) for _ in range(8)), household(**expired))
-    await office.publish()
-    await office.enrol()
-    cells = _cells(await office.get(f"/programmes/{CODE}/left-behind/blocked"))
-    assert cells == {("rare", "01"): 9, ("rare", TOTAL): 9, (TOTAL, "01"): 9, (TOTAL, TOTAL): 9}
+async def test_what_is_answered_on_one_day_is_answered_on_the_next_though_households_changed(office: Office) -> None:
+    """The attacker asks today; one household changes; she asks tomorrow, and again after the month's end."""
+    states = await _blocked(office)
+    await count(office)
+    today = await _answers(office)
+    assert await _refused(office) == 25
+    await _get_cards(office, states[:1])
+    await count(office, date(2020, 8, 2))
+    assert await _refused(office) == 24
+    assert await _answers(office) == today
+    await count(office, date(2020, 9, 1))
+    after = await _answers(office)
+    assert {name: (table["period"], table["cells"]) for name, table in after.items()} == {
+        name: ("2020-08", table["cells"]) for name, table in today.items()
+    }
+    await _get_cards(office, states[1:8])
+    assert await _refused(office) == 17
+    assert await _answers(office) == after
+    await count(office, date(2020, 10, 1))
+    later = await _answers(office)
+    assert (REFUSED, "01") not in _cells(later["place "])
+    assert _cells(later["place "])[REFUSED, TOTAL] == 10
+    assert await _answers(office, period="2020-07") == today
+
+
+async def test_a_month_is_counted_once_when_it_is_over_and_the_database_refuses_to_change_it(office: Office) -> None:
+    await _blocked(office)
+    problem = await office.get(BLOCKED, status=404)
+    assert problem["code"] == "not_counted_yet"
+    await count(office, date(2020, 7, 31))
+    await office.get(BLOCKED, status=404)
+    await count(office)
+    await queue_editions(office.service.context)
+    jobs = [job for job in await office.service.run_jobs() if job["kind"] == "count_left_behind"]
+    assert [job["result"] for job in jobs] == [{"period": "2020-07", "editions": 2}]
+    await office.get(f"{BLOCKED}?period=2020-06", status=404)
+    for change in ("UPDATE left_behind_cell SET figure = 5", "DELETE FROM left_behind_edition"):
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with office.service.database.session() as session:
+                await session.execute(text(change))
+    async with office.service.database.session() as session:
+        detail = await session.scalar(text("SELECT detail FROM audit_entry WHERE action = 'left_behind.count'"))
+    assert detail == {"period": "2020-07", "editions": 2}
+
+
+async def test_a_job_that_died_half_way_counts_what_is_missing_and_nothing_twice(office: Office) -> None:
+    await _blocked(office)
+    await count(office)
+    today = await _answers(office)
+    async with office.service.database.session() as session:
+        await session.execute(text("UPDATE job SET state = 'queued' WHERE kind = 'count_left_behind'"))
+    jobs = [job for job in await office.service.run_jobs() if job["kind"] == "count_left_behind"]
+    assert [job["result"]["editions"] for job in jobs] == [0]
+    assert await _answers(office) == today
+
+
+async def test_of_persons_each_counts_by_herself_and_her_household_protects_her(office: Office) -> None:
+    """Six disabled persons of two households are two households: too few."""
+    source = (
+        (PACKS / "kh" / "KH-DIS.yaml").read_bytes().replace(b"person.employment != 'full_time'", b"person.age >= 90")
+    )
+    many = [household(member(30, disability="severe"), village_code="01020304") for _ in range(8)]
+    two = [household(*(member(30, disability="severe") for _ in range(3)), village_code="02020304") for _ in range(2)]
+    await office.service.deliver(*many)
+    await office.publish(source)
+    await office.enrol("KH-DIS")
+    await count(office)
+    path = "/programmes/KH-DIS/left-behind/blocked?by=sex&place=01"
+    table = await office.get(path)
+    assert table["unit"] == "beneficiaries"
+    assert {count for (_, category), count in _cells(table).items() if category == "female"} == {10}
+    await office.service.deliver(*two)
+    await office.enrol("KH-DIS")
+    await count(office, date(2020, 9, 1))
+    cells = _cells(await office.get("/programmes/KH-DIS/left-behind/blocked"))
+    assert "02" not in {category for _, category in cells}
 
 
 async def test_granted_and_not_paid_are_counted_by_what_payments_told(office: Office) -> None:
@@ -243,10 +259,25 @@ async def test_granted_and_not_paid_are_counted_by_what_payments_told(office: Of
     await office.service.deliver(
         PaymentExcluded(reason_code="hold", reason="Held.", **older.model_dump(exclude={"settled_on"}))
     )
+    await office.service.deliver(_refund(older))
+    await count(office)
     path = f"/programmes/{CODE}/left-behind/not_paid"
     cells = _cells(await office.get(f"{path}?cycle_id={closed['id']}"))
-    assert (cells["excluded.no_account", "01"], cells["no_payment_yet", "01"], cells[TOTAL, TOTAL]) == (6, 5, 11)
+    assert (cells["excluded.no_account", "01"], cells["no_payment_yet", "01"], cells[TOTAL, TOTAL]) == (5, 5, 10)
     assert (await office.get(path, status=422))["errors"][0]["code"] == "cycle_needed"
+    async with office.service.database.session() as session:
+        codes = (await session.scalars(text("SELECT DISTINCT programme_code FROM payment_state"))).all()
+    assert codes == [CODE], "a refund of contributions is no payment of a benefit"
+
+
+def _refund(payment: PaymentSettled) -> PaymentSettled:
+    own = uuid7()
+    return payment.model_copy(update={"payment_id": uuid7(), "cycle_id": own, "programme_code": "REFUND"})
+
+
+def test_no_programme_is_called_like_refunds() -> None:
+    with pytest.raises(ProgrammeFileError, match="1 errors"):
+        parse_programme_file(COVID.replace(b"code: KH-CTP-COVID\n", b"code: REFUND\n"))
 
 
 async def test_outreach_lists_are_for_those_who_go_there_in_their_area_and_each_reading_is_on_record(

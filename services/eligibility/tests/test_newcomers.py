@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
@@ -18,7 +19,7 @@ from services.eligibility.programmes.file import ProgrammeFileError
 from services.eligibility.tests.builders import COVID, PACKS, household, member
 from services.eligibility.tests.conftest import Office
 from services.eligibility.tests.test_enrolment_life import CODE, act, enrolments, look, told
-from shared.contracts.eligibility import DecisionMade, EnrolmentApproved, EnrolmentWaitlisted
+from shared.contracts.eligibility import DecisionMade, EnrolmentApproved, EnrolmentCause, EnrolmentWaitlisted
 from shared.contracts.registry import HouseholdRegistered
 
 WHEN = b"when: household.size > 0"
@@ -81,6 +82,7 @@ async def test_who_reaches_the_age_is_enrolled_the_next_day_by_the_platform_with
     approved, decision = sorted(events, key=lambda event: event.TYPE, reverse=True)
     assert (decision.eligible, decision.decided_by, decision.decided_on) == (True, None, date(2020, 7, 15))
     assert (approved.beneficiary_id, approved.effective_on) == (state.household_id, date(2020, 7, 15))
+    assert approved.cause == "aged_in"
     row = (await enrolments(office))[state.household_id]
     detail = await office.get(f"/enrolments/{row['id']}")
     (change,) = detail["history"]
@@ -254,6 +256,43 @@ async def test_when_the_quota_is_full_the_newcomer_waits_and_is_admitted_with_he
     assert (await causes(office))[late.household_id] == ("waitlisted", "registered")
     await act(office, (await enrolments(office))[state.household_id], "end")
     assert (await causes(office))[late.household_id] == ("approved", "registered")
+    (admitted,) = await told(office, EnrolmentApproved)
+    assert (admitted.beneficiary_id, admitted.cause) == (late.household_id, "registered")
+
+
+# --- what others are told -------------------------------------------------------------------------------------------
+
+
+async def test_the_database_takes_no_cause_but_those_that_may_be_told(office: Office) -> None:
+    """So every test above that looks at a cause has shown that it is one of the set."""
+    async with office.service.database.session() as session:
+        check = await session.scalar(
+            text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_enrolment_approved_cause'")
+        )
+    assert set(re.findall(r"'([a-z_]+)'", str(check))) == set(get_args(EnrolmentCause))
+
+
+async def test_each_approval_tells_its_cause_and_a_pause_and_a_move_do_not_change_it(office: Office) -> None:
+    asked, carded = household(), household(**NO_CARD)
+    await office.service.deliver(asked, carded)
+    await office.publish()
+    await office.enrol()
+    (approved,) = await told(office, EnrolmentApproved)
+    assert (approved.beneficiary_id, approved.cause) == (asked.household_id, "by_officer")
+    card = {"poverty_level": 2, "card_valid_from": date(2020, 7, 2), "card_valid_until": date(2023, 7, 1)}
+    await office.service.deliver(changed(carded, **card))
+    await next_day(office, date(2020, 7, 3))
+    (approved,) = await told(office, EnrolmentApproved)
+    assert (approved.beneficiary_id, approved.cause) == (carded.household_id, "new_card")
+    await act(office, (await enrolments(office))[asked.household_id], "suspend", cause="not_found_at_home")
+    await act(office, (await enrolments(office))[asked.household_id], "resume", cause="found_again")
+    assert await told(office, EnrolmentApproved) == []
+    await office.service.deliver(changed(asked, village_code="02020304"))
+    await next_day(office, date(2020, 7, 4))
+    (moved,) = await told(office, EnrolmentApproved)
+    assert (moved.beneficiary_id, moved.village_code, moved.cause) == (asked.household_id, "02020304", "by_officer")
+    row = (await enrolments(office))[asked.household_id]
+    assert (row["cause"], row["approved_cause"]) == ("found_again", "by_officer")
 
 
 # --- two programmes -------------------------------------------------------------------------------------------------

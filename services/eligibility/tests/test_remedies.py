@@ -6,6 +6,9 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
+
+from services.eligibility.decisions.model import StandingRow
 from services.eligibility.tests.builders import household
 from services.eligibility.tests.conftest import Office
 from services.eligibility.tests.test_enrolment_life import CODE, act, enrolments, look, told
@@ -66,9 +69,25 @@ async def test_an_appeal_takes_up_again_what_the_appealed_decision_had_ended(off
     await office.service.outbox()
     await office.service.deliver(appeal(state, ended["decision_id"], "continue"))
     (approved,) = await told(office, EnrolmentApproved)
-    assert approved.beneficiary_id == state.household_id
+    assert (approved.beneficiary_id, approved.cause) == (state.household_id, "under_appeal")
     await look(office)
     assert (await enrolments(office))[state.household_id]["state"] == "approved"
+
+
+async def test_what_a_panel_decides_is_told_as_the_cause_of_taking_part(office: Office) -> None:
+    state = household(poverty_level=None)
+    await office.service.deliver(state)
+    await office.publish()
+    await office.enrol()
+    async with office.service.database.session() as session:
+        refused = await session.scalar(select(StandingRow.decision_id))
+    lodged = appeal(state, str(refused), "none")
+    await office.service.deliver(lodged)
+    await office.service.outbox()
+    await office.service.deliver(state.model_copy(update={"version": 2, "poverty_level": 1}))
+    await office.service.deliver(decided(lodged, "upheld"))
+    (approved,) = await told(office, EnrolmentApproved)
+    assert (approved.beneficiary_id, approved.cause) == (state.household_id, "appeal_decided")
 
 
 async def test_an_appeal_with_hold_suspends_and_its_end_resumes(office: Office) -> None:
@@ -97,7 +116,7 @@ async def test_a_remedy_decides_again_enrols_and_is_answered_with_the_decision_o
     await office.service.deliver(asked, asked.model_copy())
     await office.service.deliver(asked)
     approved, answer = await told(office, EnrolmentApproved, RemedyAnswered)
-    assert approved.beneficiary_id == state.household_id
+    assert (approved.beneficiary_id, approved.cause) == (state.household_id, "case_remedy")
     assert (answer.outcome, answer.remedy_id, answer.case_id) == ("done", asked.remedy_id, asked.case_id)
     decision = await office.get(f"/decisions/{answer.result_id}")
     assert decision["qualifies"] is True

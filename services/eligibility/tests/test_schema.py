@@ -37,3 +37,5 @@ async def test_migrations_go_back_to_nothing_and_forward_again(postgres: Embedde
     await upgrade(folder, dsn, name)
     await downgrade(folder, dsn, name)
     await upgrade(folder, dsn, name)
+    await downgrade(folder, dsn, name, "0005")
+    await upgrade(folder, dsn, name)

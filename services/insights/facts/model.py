@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Date, Index, Integer, Numeric, Text
@@ -17,6 +17,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.insights.base import Base
+
+REFUNDS: Final = "REFUND"
+"""What payments calls the programme of a refund; eligibility takes no programme of this name."""
 
 
 class HouseholdFact(Base):
@@ -52,6 +55,25 @@ class EnrolmentFact(Base):
     beneficiary_id: Mapped[UUID]
     village_code: Mapped[str] = mapped_column(Text)
     effective_on: Mapped[date] = mapped_column(Date)
+
+
+class EnrolmentStart(Base):
+    """A beneficiary began to take part on a day. Who ended and began again has a row for each beginning.
+
+    Attributes:
+        cause: a code of the contracts' `EnrolmentCause`; None: the event told none.
+        village_code: where she was last told to live while it lasted.
+    """
+
+    __tablename__ = "enrolment_start"
+    __table_args__ = (Index("ix_enrolment_start_programme", "programme_code", "effective_on"),)
+
+    enrolment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    effective_on: Mapped[date] = mapped_column(Date, primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    programme_code: Mapped[str] = mapped_column(Text)
+    village_code: Mapped[str] = mapped_column(Text)
+    cause: Mapped[str | None] = mapped_column(Text)
 
 
 class EntitlementFact(Base):
@@ -109,8 +131,8 @@ class PaymentListFact(ControlTotals):
 
 
 class PaymentFact(Base):
-    """A payment. `status` is `excluded` (by a check of the list), `instructed`, `settled`, `failed`, `returned` or
-    `expired`."""
+    """A payment of a benefit. `status` is `excluded` (by a check of the list), `instructed`, `settled`, `failed`,
+    `returned` or `expired`."""
 
     __tablename__ = "payment_fact"
     __table_args__ = (Index("ix_payment_fact_cycle", "cycle_id"),)
@@ -125,6 +147,24 @@ class PaymentFact(Base):
     village_code: Mapped[str] = mapped_column(Text)
     component: Mapped[str] = mapped_column(Text)
     rail: Mapped[str] = mapped_column(Text)
+    amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+    currency: Mapped[str] = mapped_column(Text)
+    reason_code: Mapped[str | None] = mapped_column(Text)
+
+
+class RefundFact(Base):
+    """A contribution that goes back to an employer who paid too much: it leaves like a payment, and is no benefit.
+
+    `status` as of a payment. It is of no cycle and no list, so there is no control total for it.
+    """
+
+    __tablename__ = "refund_fact"
+
+    payment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(Text)
+    period: Mapped[str] = mapped_column(Text)
+    village_code: Mapped[str] = mapped_column(Text)
     amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
     currency: Mapped[str] = mapped_column(Text)
     reason_code: Mapped[str | None] = mapped_column(Text)

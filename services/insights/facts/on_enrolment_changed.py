@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.insights.facts import repository
-from services.insights.facts.model import EnrolmentFact
+from services.insights.facts.model import EnrolmentFact, EnrolmentStart
 from shared.consumer import Received
 from shared.contracts.eligibility import (
     EnrolmentApproved,
@@ -32,13 +32,19 @@ STATE: dict[type[EnrolmentEvent], str] = {
 async def on_enrolment_changed(
     _context: Context, session: AsyncSession, events: Sequence[Received[EnrolmentEvent]]
 ) -> None:
-    """Keep each enrolment as last told."""
-    await repository.record(session, EnrolmentFact, [_row(event.payload) for event in events])
+    """Keep each enrolment as last told, and each beginning with its cause.
+
+    An approval is told again when somebody moves: it names the same beginning.
+    """
+    payloads = [event.payload for event in events]
+    await repository.record(session, EnrolmentFact, [_row(payload) for payload in payloads])
+    starts = [_start(payload) for payload in payloads if isinstance(payload, EnrolmentApproved)]
+    await repository.record(session, EnrolmentStart, starts)
 
 
 async def forget_enrolments(_context: Context, session: AsyncSession) -> None:
     """Before a replay."""
-    await repository.forget(session, EnrolmentFact)
+    await repository.forget(session, EnrolmentFact, EnrolmentStart)
 
 
 def _row(enrolment: EnrolmentEvent) -> dict[str, Any]:
@@ -50,4 +56,15 @@ def _row(enrolment: EnrolmentEvent) -> dict[str, Any]:
         "beneficiary_id": enrolment.beneficiary_id,
         "village_code": enrolment.village_code,
         "effective_on": enrolment.effective_on,
+    }
+
+
+def _start(approved: EnrolmentApproved) -> dict[str, Any]:
+    return {
+        "enrolment_id": approved.enrolment_id,
+        "effective_on": approved.effective_on,
+        "version": approved.version,
+        "programme_code": approved.programme_code,
+        "village_code": approved.village_code,
+        "cause": approved.cause,
     }

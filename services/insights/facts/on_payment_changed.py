@@ -1,4 +1,4 @@
-"""Reaction: payments told what happened to payments."""
+"""Reaction: payments told what happened to payments: benefits, and refunds of contributions, which are kept apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.insights.facts import repository
-from services.insights.facts.model import PaymentFact
+from services.insights.facts.model import REFUNDS, PaymentFact, RefundFact
 from shared.consumer import Received
 from shared.contracts.payments import (
     PaymentExcluded,
@@ -29,18 +29,23 @@ STATUS: dict[type[PaymentEvent], str] = {
     PaymentReturned: "returned",
     PaymentExpired: "expired",
 }
+_OF_REFUND = tuple(column.name for column in RefundFact.__table__.columns)
 
 
 async def on_payment_changed(
     _context: Context, session: AsyncSession, events: Sequence[Received[PaymentEvent]]
 ) -> None:
-    """Keep each payment as last told."""
-    await repository.record(session, PaymentFact, [_row(event.payload) for event in events])
+    """Keep each payment as last told. A refund is none of those who are paid a benefit, in no figure."""
+    payloads = [event.payload for event in events]
+    benefits = [_row(payload) for payload in payloads if payload.programme_code != REFUNDS]
+    refunds = [_row(payload) for payload in payloads if payload.programme_code == REFUNDS]
+    await repository.record(session, PaymentFact, benefits)
+    await repository.record(session, RefundFact, [{name: row[name] for name in _OF_REFUND} for row in refunds])
 
 
 async def forget_payments(_context: Context, session: AsyncSession) -> None:
     """Before a replay."""
-    await repository.forget(session, PaymentFact)
+    await repository.forget(session, PaymentFact, RefundFact)
 
 
 def _row(payment: PaymentEvent) -> dict[str, Any]:

@@ -7,7 +7,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 from services.insights.indicators.schemas import Indicator
-from services.insights.summary.schemas import EntitlementsOfCycle, PaymentsOfCycle, Summary
+from services.insights.summary.schemas import (
+    EntitlementsOfCycle,
+    NewEnrolments,
+    PaymentsOfCycle,
+    RefundsOfPeriod,
+    Summary,
+)
 
 CENT = Decimal("0.01")
 ControlSource = Literal["cycle.closed", "list.approved"]
@@ -20,6 +26,10 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
         "people per household",
     ),
     "enrolments.approved": ("Enrolments in force: approved, not suspended, not ended.", "enrolments"),
+    "enrolments.new": (
+        "Enrolments that began in the month, for this cause (`not_told`: none was told); also those ended since.",
+        "enrolments",
+    ),
     "entitlements.granted": ("Entitlements granted for the period, also those withdrawn since.", "entitlements"),
     "entitlements.amount": ("Sum granted for the period, also what was withdrawn since.", "currency"),
     "payments.instructed": ("Payments handed to a rail at least once.", "payments"),
@@ -33,6 +43,9 @@ DEFINITIONS: dict[str, tuple[str, str]] = {
     "payments.excluded": ("Payments owed that a check left out of the list.", "payments"),
     "payments.excluded_amount": ("Sum of the payments that a check left out.", "currency"),
     "payments.not_paid_amount": ("Sum of payments that failed, came back or were not collected.", "currency"),
+    "refunds.sent": ("Contributions given back to employers: sent in the month. No benefit counts them.", "refunds"),
+    "refunds.sent_amount": ("Sum of the contributions sent back to employers in the month.", "currency"),
+    "refunds.settled_amount": ("Sum of those that reached the employer, and did not come back.", "currency"),
     "cases.open": ("Complaints without an outcome.", "cases"),
     "cases.resolved": ("Complaints with an outcome.", "cases"),
     "cases.resolved_share": ("Complaints with an outcome in a hundred complaints.", "percent"),
@@ -51,8 +64,10 @@ def compute_indicators(summary: Summary) -> list[Indicator]:
             _indicator("enrolments.approved", row.enrolments.value, {"programme_code": row.programme_code})
             for row in summary.enrolled
         ),
+        *(_new_enrolments(row) for row in summary.new_enrolments),
         *(indicator for cycle in summary.entitlements for indicator in _entitlements(cycle)),
         *(indicator for cycle in summary.payments for indicator in _payments(cycle)),
+        *(indicator for period in summary.refunds for indicator in _refunds(period)),
         *_cases(summary),
     ]
 
@@ -63,6 +78,19 @@ def _people(summary: Summary) -> Iterator[Indicator]:
     yield _indicator("households.registered", households)
     yield _indicator("people.registered", people)
     yield _indicator("households.average_size", _ratio(Decimal(together), Decimal(households)))
+
+
+def _new_enrolments(row: NewEnrolments) -> Indicator:
+    where = {"programme_code": row.programme_code, "period": row.period, "cause": row.cause or "not_told"}
+    return _indicator("enrolments.new", row.enrolments.value, where)
+
+
+def _refunds(period: RefundsOfPeriod) -> Iterator[Indicator]:
+    where, currency = {"period": period.period}, period.amount.unit
+    settled = sum((row.amount.value for row in period.by_status if row.status == "settled"), Decimal(0))
+    yield _indicator("refunds.sent", period.count.value, where)
+    yield _indicator("refunds.sent_amount", period.amount.value, where, currency)
+    yield _indicator("refunds.settled_amount", settled, where, currency)
 
 
 def _entitlements(cycle: EntitlementsOfCycle) -> Iterator[Indicator]:

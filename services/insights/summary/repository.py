@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,14 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from services.insights.facts.model import (
+    REFUNDS,
     CaseFact,
     CycleFact,
     EnrolmentFact,
+    EnrolmentStart,
     EntitlementFact,
     EntitlementRevocation,
     HouseholdFact,
     PaymentFact,
     PaymentListFact,
+    RefundFact,
 )
 from services.insights.summary.control import PROVINCE_DIGITS, Total
 from shared.auth import Principal, in_area
@@ -98,6 +102,42 @@ async def enrolments(session: AsyncSession, narrow: Narrowing) -> list[tuple[str
     if narrow.programme_code is not None:
         statement = statement.where(EnrolmentFact.programme_code == narrow.programme_code)
     return [(name, count) for name, count in await session.execute(statement)]
+
+
+async def new_enrolments(session: AsyncSession, narrow: Narrowing) -> list[tuple[str, str, str | None, int]]:
+    """(programme, month in which they began, cause, enrolments)."""
+    start = EnrolmentStart
+    period = func.to_char(start.effective_on, "YYYY-MM")
+    statement = (
+        select(start.programme_code, period, start.cause, func.count())
+        .where(narrow.place(start.village_code))
+        .group_by(start.programme_code, period, start.cause)
+        .order_by(start.programme_code, period, start.cause)
+    )
+    if narrow.programme_code is not None:
+        statement = statement.where(start.programme_code == narrow.programme_code)
+    if narrow.period is not None:
+        first = date.fromisoformat(f"{narrow.period}-01")
+        after = (first + timedelta(days=31)).replace(day=1)
+        statement = statement.where(start.effective_on >= first, start.effective_on < after)
+    return [(code, month, cause, count) for code, month, cause, count in await session.execute(statement)]
+
+
+async def refunds(session: AsyncSession, narrow: Narrowing) -> Sequence[Any]:
+    """Per month, currency and status: count and amount. Of one programme alone there are none."""
+    if narrow.programme_code not in (None, REFUNDS):
+        return []
+    sent = RefundFact
+    key = (sent.period, sent.currency, sent.status)
+    statement = (
+        select(*key, func.count().label("count"), func.sum(sent.amount).label("amount"))
+        .where(narrow.place(sent.village_code))
+        .group_by(*key)
+        .order_by(*key)
+    )
+    if narrow.period is not None:
+        statement = statement.where(sent.period == narrow.period)
+    return (await session.execute(statement)).all()
 
 
 async def entitlements(session: AsyncSession, narrow: Narrowing) -> Sequence[Any]:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from shared.contracts.base import Amount
+from shared.contracts.eligibility import EnrolmentCause
 
 V = TypeVar("V")
 
@@ -51,6 +52,15 @@ class ByProgramme(BaseModel):
     enrolments: Figure[int]
 
 
+class NewEnrolments(BaseModel):
+    """Enrolments that began in a month, by programme and cause; also those that ended since."""
+
+    programme_code: str
+    period: str
+    cause: EnrolmentCause | None = Field(description="Null: the event told none.")
+    enrolments: Figure[int]
+
+
 class EntitlementsOfCycle(BaseModel):
     """What was granted for a programme's period, and what of it was withdrawn since."""
 
@@ -82,6 +92,15 @@ class PaymentsOfCycle(BaseModel):
     excluded_amount: Figure[Amount]
 
 
+class RefundsOfPeriod(BaseModel):
+    """Contributions given back to employers, of the month in which they were sent. In no figure of benefits."""
+
+    period: str
+    count: Figure[int]
+    amount: Figure[Amount]
+    by_status: list[PaymentsByStatus]
+
+
 class CasesByState(BaseModel):
     """Cases in one state."""
 
@@ -99,6 +118,8 @@ class Summary(BaseModel):
     individuals: Figure[int]
     households_by_poverty_level: list[ByPovertyLevel]
     enrolled: list[ByProgramme]
+    new_enrolments: list[NewEnrolments]
     entitlements: list[EntitlementsOfCycle]
     payments: list[PaymentsOfCycle]
+    refunds: list[RefundsOfPeriod]
     cases: list[CasesByState]

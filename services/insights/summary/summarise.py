@@ -20,8 +20,10 @@ from services.insights.summary.schemas import (
     Control,
     EntitlementsOfCycle,
     Figure,
+    NewEnrolments,
     PaymentsByStatus,
     PaymentsOfCycle,
+    RefundsOfPeriod,
     Scope,
     Summary,
 )
@@ -67,8 +69,15 @@ async def summarise(session: AsyncSession, clock: Clock, narrow: Narrowing) -> S
             ByProgramme(programme_code=code, enrolments=_count(count, "enrolments"))
             for code, count in await repository.enrolments(session, narrow)
         ],
+        new_enrolments=[
+            NewEnrolments.model_validate(
+                {"programme_code": code, "period": period, "cause": cause, "enrolments": _count(count, "enrolments")}
+            )
+            for code, period, cause, count in await repository.new_enrolments(session, narrow)
+        ],
         entitlements=_entitlements(granted, await repository.totals(session, narrow, CycleFact), reach),
         payments=_payments(paid, await repository.totals(session, narrow, PaymentListFact), reach),
+        refunds=_refunds(await repository.refunds(session, narrow)),
         cases=[
             CasesByState(state=state, cases=_count(count, "cases"))
             for state, count in await repository.cases(session, narrow)
@@ -111,25 +120,45 @@ def _payments_of(key: CycleKey, rows: list[Any], total: Total | None, reach: Rea
     left_out = [row for row in rows if row.status == EXCLUDED]
     rows = [row for row in rows if row.status != EXCLUDED]
     checked, told = _check(rows, total, reach)
-    by_status: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        by_status[row.status].append(row)
     return PaymentsOfCycle(
         programme_code=key.programme_code,
         period=key.period,
         count=_count(sum(row.count for row in rows), "payments", checked, "list.approved", told),
         amount=_sum(sum((row.amount for row in rows), NOTHING), key.currency, checked, "list.approved", told),
-        by_status=[
-            PaymentsByStatus(
-                status=status,
-                count=_count(sum(row.count for row in members), "payments", checked),
-                amount=_sum(sum((row.amount for row in members), NOTHING), key.currency, checked),
-            )
-            for status, members in sorted(by_status.items())
-        ],
+        by_status=_by_status(rows, "payments", key.currency, checked),
         excluded=_count(sum(row.count for row in left_out), "payments"),
         excluded_amount=_sum(sum((row.amount for row in left_out), NOTHING), key.currency),
     )
+
+
+def _refunds(rows: Sequence[Any]) -> list[RefundsOfPeriod]:
+    """By month; a month with two currencies is there twice."""
+    by_period: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in rows:
+        by_period[row.period, row.currency].append(row)
+    return [
+        RefundsOfPeriod(
+            period=period,
+            count=_count(sum(row.count for row in members), "refunds"),
+            amount=_sum(sum((row.amount for row in members), NOTHING), currency),
+            by_status=_by_status(members, "refunds", currency),
+        )
+        for (period, currency), members in sorted(by_period.items())
+    ]
+
+
+def _by_status(rows: Sequence[Any], unit: str, currency: str, checked: bool = False) -> list[PaymentsByStatus]:
+    by_status: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        by_status[row.status].append(row)
+    return [
+        PaymentsByStatus(
+            status=status,
+            count=_count(sum(row.count for row in members), unit, checked),
+            amount=_sum(sum((row.amount for row in members), NOTHING), currency, checked),
+        )
+        for status, members in sorted(by_status.items())
+    ]
 
 
 def _by_cycle(rows: Sequence[Any], totals: dict[CycleKey, Total]) -> dict[CycleKey, list[Any]]:

@@ -8,7 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from shared.contracts.base import ControlTotal, EventPayload
-from shared.contracts.eligibility import CycleClosed, EnrolmentApproved, EntitlementGranted, EntitlementRevoked
+from shared.contracts.eligibility import (
+    CycleClosed,
+    EnrolmentApproved,
+    EnrolmentCause,
+    EnrolmentSuspended,
+    EntitlementGranted,
+    EntitlementRevoked,
+)
 from shared.contracts.grievance import CaseOpened, CaseResolved
 from shared.contracts.payments import (
     PaymentExcluded,
@@ -64,7 +71,9 @@ def dissolved(name: str, version: int) -> HouseholdDissolved:
     return HouseholdDissolved(version=version, household_id=uid("household", name), cause="merged", effective_on=DAY)
 
 
-def enrolled(name: str, village: str, version: int = 1) -> EnrolmentApproved:
+def enrolled(
+    name: str, village: str, version: int = 1, *, cause: EnrolmentCause | None = None, on: date = DAY
+) -> EnrolmentApproved:
     return EnrolmentApproved(
         version=version,
         enrolment_id=uid("enrolment", name),
@@ -73,8 +82,14 @@ def enrolled(name: str, village: str, version: int = 1) -> EnrolmentApproved:
         beneficiary_id=uid("household", name),
         beneficiary_reference=f"HH-{name}",
         village_code=village,
-        effective_on=DAY,
+        effective_on=on,
+        cause=cause,
     )
+
+
+def suspended(name: str, village: str, version: int) -> EnrolmentSuspended:
+    told = enrolled(name, village, version).model_dump(exclude={"cause"})
+    return EnrolmentSuspended(**told | {"cause": "checked_at_home"})
 
 
 def granted(name: str, village: str, amount: str, version: int = 1) -> EntitlementGranted:
@@ -173,6 +188,15 @@ def payment(name: str, village: str, amount: str, status: str, version: int, att
     )
 
 
+def refund(name: str, village: str, amount: str, status: str, version: int) -> EventPayload:
+    """A contribution given back to an employer, as payments tells it: of no cycle and no list but its own id."""
+    own = uid("refund", name)
+    told = payment(name, village, amount, status, version).model_dump()
+    changed = {"payment_id": uid("refund payment", name), "entitlement_id": own, "cycle_id": own}
+    changed |= {"programme_code": "REFUND", "component": "refund", "beneficiary_reference": "RF-1"}
+    return PAYMENT_EVENTS[status].model_validate(told | changed)
+
+
 def case(name: str, place: str | None, *, resolved: bool = False, version: int = 1) -> EventPayload:
     common = {
         "version": version,
@@ -196,8 +220,8 @@ def one_month() -> list[EventPayload]:
         household("c", TAKEO, 2),
         household("a", KANDAL, 5, version=2),
         dissolved("c", version=2),
-        enrolled("a", KANDAL),
-        enrolled("b", TAKEO),
+        enrolled("a", KANDAL, cause="by_officer"),
+        enrolled("b", TAKEO, cause="new_card"),
         granted("a", KANDAL, "200000"),
         granted("b", TAKEO, "128000"),
         closed(("08", 1, "200000"), ("21", 1, "128000")),

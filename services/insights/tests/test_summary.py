@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import date
 from typing import Any
 
 import pytest
@@ -27,6 +28,12 @@ async def summary(insights: TestService, areas: tuple[str, ...] = ("*",), **quer
     body: dict[str, Any] = answer.json()
     body.pop("as_of")
     return body
+
+
+async def indicators(insights: TestService, **query: str) -> list[dict[str, Any]]:
+    answer = await insights.http.get("/insights/v1/indicators", params=query, headers=insights.token("auditor"))
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["indicators"])
 
 
 async def deliver_one_by_one(insights: TestService, events: list[EventPayload]) -> None:
@@ -156,6 +163,75 @@ async def test_what_a_check_left_out_is_counted_apart_and_the_list_still_meets_i
     assert [row["status"] for row in paid["by_status"]] == ["instructed"]
 
 
+async def test_refunds_of_contributions_count_in_no_figure_of_benefits_and_are_counted_apart(
+    insights: TestService,
+) -> None:
+    await insights.deliver(*build.one_month())
+    before, indicators_before = await summary(insights), await indicators(insights)
+
+    await insights.deliver(
+        build.refund("x", build.TAKEO, "50000", "instructed", 1),
+        build.refund("y", build.TAKEO, "20000", "instructed", 1),
+        build.refund("x", build.TAKEO, "50000", "settled", 2),
+        build.refund("y", build.TAKEO, "20000", "failed", 2),
+    )
+
+    after = await summary(insights)
+    (refunds,) = after.pop("refunds")
+    assert before.pop("refunds") == []
+    assert after == before, "a refund is no payment of a benefit"
+    assert (refunds["period"], refunds["count"]["value"], refunds["amount"]["value"]) == ("2020-07", 2, "70000.00")
+    assert [(row["status"], row["amount"]["value"], row["amount"]["unit"]) for row in refunds["by_status"]] == [
+        ("failed", "20000.00", "KHR"),
+        ("settled", "50000.00", "KHR"),
+    ]
+    found = await indicators(insights)
+    told = {row["code"]: row["value"] for row in found if row["code"].startswith("refunds.")}
+    assert told == {"refunds.sent": "2", "refunds.sent_amount": "70000.00", "refunds.settled_amount": "50000.00"}
+    assert [row for row in found if not row["code"].startswith("refunds.")] == indicators_before
+
+
+async def test_of_one_programme_there_are_no_refunds_and_of_a_month_its_own(insights: TestService) -> None:
+    await insights.deliver(build.refund("x", build.TAKEO, "50000", "instructed", 1))
+
+    assert (await summary(insights, programme_code=build.PROGRAMME))["refunds"] == []
+    assert (await summary(insights, period="2020-08"))["refunds"] == []
+    assert (await summary(insights, province="08"))["refunds"] == []
+    assert len((await summary(insights, programme_code="REFUND", period="2020-07", province="21"))["refunds"]) == 1
+
+
+async def test_new_enrolments_are_counted_by_month_and_cause_whatever_became_of_them(insights: TestService) -> None:
+    august, september = date(2020, 8, 31), date(2020, 9, 1)
+    await insights.deliver(
+        build.enrolled("a", build.KANDAL, cause="by_officer"),
+        build.enrolled("b", build.KANDAL, cause="by_officer"),
+        build.enrolled("c", build.TAKEO, cause="aged_in", on=august),
+        build.enrolled("d", build.TAKEO, cause="birth", on=september),
+        build.enrolled("e", build.TAKEO),
+        build.suspended("b", build.KANDAL, 2),
+        build.enrolled("a", build.TAKEO, 2, cause="by_officer"),
+        build.enrolled("c", build.TAKEO, 4, cause="new_card", on=september),
+    )
+
+    def counted(found: dict[str, Any]) -> list[tuple[str, str | None, int]]:
+        return [(row["period"], row["cause"], row["enrolments"]["value"]) for row in found["new_enrolments"]]
+
+    assert counted(await summary(insights)) == [
+        ("2020-07", "by_officer", 2),
+        ("2020-07", None, 1),
+        ("2020-08", "aged_in", 1),
+        ("2020-09", "birth", 1),
+        ("2020-09", "new_card", 1),
+    ]
+    assert counted(await summary(insights, period="2020-08")) == [("2020-08", "aged_in", 1)]
+    assert counted(await summary(insights, province="08")) == [("2020-07", "by_officer", 1)], "she moved to Takeo"
+    new = [row for row in await indicators(insights, period="2020-07") if row["code"] == "enrolments.new"]
+    assert [(row["dimensions"]["cause"], row["value"], row["unit"]) for row in new] == [
+        ("by_officer", "2", "enrolments"),
+        ("not_told", "1", "enrolments"),
+    ]
+
+
 async def test_people_registered_alone_are_people_but_no_household(insights: TestService) -> None:
     await insights.deliver(
         build.household("a", build.KANDAL, 4), build.household("w", build.KANDAL, 1, level=None, kind="individual")
@@ -224,16 +300,16 @@ async def test_indicators_say_what_they_count_in_which_unit_and_against_what(ins
     answer = await insights.http.get("/insights/v1/indicators", headers=insights.token("auditor"))
 
     assert answer.status_code == 200
-    indicators = {row["code"]: row for row in answer.json()["indicators"]}
-    assert all(row["unit"] and row["unit"] != "currency" and row["definition"] for row in indicators.values())
-    assert indicators["households.average_size"]["value"] == "4.00"
-    settled = indicators["payments.settled_amount"]
+    by_code = {row["code"]: row for row in answer.json()["indicators"]}
+    assert all(row["unit"] and row["unit"] != "currency" and row["definition"] for row in by_code.values())
+    assert by_code["households.average_size"]["value"] == "4.00"
+    settled = by_code["payments.settled_amount"]
     assert (settled["value"], settled["unit"], settled["checked"], settled["control"]) == (
         "328000.00",
         "KHR",
         True,
         "list.approved",
     )
-    assert indicators["payments.settled_share"]["value"] == "100.00"
-    assert indicators["cases.resolved"]["value"] == "1"
-    assert indicators["households.registered"]["control"] is None
+    assert by_code["payments.settled_share"]["value"] == "100.00"
+    assert by_code["cases.resolved"]["value"] == "1"
+    assert by_code["households.registered"]["control"] is None
