@@ -35,7 +35,7 @@ status: $(READY) ## what runs where
 	@$(PY) -m deploy.local.cli status
 
 test: $(READY) ## all tests
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## what CI checks: format, lint, types, import contracts, event contracts
 	$(PY) -m ruff format --check .
