@@ -184,7 +184,8 @@ async def _record(context: Context, call: _Call, submission: Submission) -> Batc
         await _record_health(session, call, submission, now)
         if submission.answer is Answer.REJECTED:
             row = await repository.lock(session, call.batch.id)
-            if row is None or row.tries != call.tries:  # overtaken: what another call learnt counts
+            if row is None or row.tries != call.tries or next_step(BatchState(row.state)) is Step.NOTHING:
+                # Overtaken: what another call learnt, or a document told, counts.
                 return state if row is None else BatchState(row.state)
             document = _refusal(call.batch, submission)
             await ingest_document(session, document, clients_of(context).rules, received_by="system", now=now)
@@ -211,7 +212,7 @@ async def _record_health(session: AsyncSession, call: _Call, submission: Submiss
     """What the call's end says of the rail itself. News is expected soon after a submission."""
     rail = call.batch.rail
     before = await health_repository.lock_health(session, rail)
-    if submission.answer in _NO_ANSWER:
+    if submission.answer in _NO_ANSWER and not submission.reason_code:  # with a reason somebody did answer
         after = failed(before, call.policy, now, submission.reason)
         if after.open and not before.open:
             log.error("rail_paused", rail=rail, failures=after.failures, until=str(after.retry_at))

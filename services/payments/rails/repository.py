@@ -72,7 +72,10 @@ _MARK_QUEUED = text(
     "UPDATE payment_attempt SET state = 'queued', updated_at = :now WHERE batch_id = :id AND state = 'sent'"
 )
 _MARK_SENT = text(
-    "UPDATE payment_attempt SET state = 'sent', updated_at = :now WHERE batch_id = :id AND state = 'unknown'"
+    """
+    UPDATE payment_attempt SET state = 'sent', updated_at = :now
+    WHERE batch_id = :id AND state IN ('queued', 'unknown')
+    """
 )
 _CONFIRM = text(
     """

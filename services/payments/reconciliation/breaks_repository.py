@@ -36,10 +36,9 @@ _BREAK_LINES = text(
         SELECT l.*, a.state AS present_state, a.amount AS expected_amount, a.currency AS expected_currency,
             COALESCE(CASE WHEN p.currency = l.currency THEN p.fund_code END, o.code) AS fund,
             CASE WHEN l.verdict IN ('duplicate', 'unknown_reference', 'orphan') AND l.kind = 'settled' THEN 1
-                 WHEN l.verdict IN ('contradiction', 'amount_mismatch', 'currency_mismatch') AND l.direction = 'debit'
-                     THEN 1
-                 WHEN l.verdict IN ('unknown_credit', 'unknown_reference', 'orphan', 'contradiction', 'amount_mismatch',
-                     'currency_mismatch') AND l.direction = 'credit' THEN -1
+                 WHEN l.verdict = 'unreadable' THEN 0
+                 WHEN l.direction = 'debit' THEN 1
+                 WHEN l.direction = 'credit' THEN -1
                  ELSE 0 END AS way
         FROM statement_line l
         LEFT JOIN payment_attempt a ON a.id = l.attempt_id
@@ -174,6 +173,16 @@ _MEMBERS = text(
     SELECT a.id, a.amount, a.currency, a.batch_id FROM batch b JOIN payment_attempt a ON a.batch_id = b.id
     WHERE b.message_id = :message_id AND b.rail = :rail AND b.tries > 0 AND a.state NOT IN ('failed', 'expired')
     ORDER BY a.id
+    """
+)
+_EXPLAINED = text(
+    """
+    SELECT EXISTS (SELECT FROM statement_line l
+            WHERE l.attempt_id = :attempt AND l.direction = :direction AND l.verdict = 'matched')
+        OR EXISTS (SELECT FROM reconciliation_break b
+            WHERE b.id <> :id AND b.status = 'resolved' AND b.action = 'apply' AND sign(b.suspended) = :sign
+              AND CASE WHEN CAST(:attempt AS uuid) IS NULL THEN b.end_to_end_id = :batch AND b.attempt_id IS NULL
+                       ELSE b.attempt_id = :attempt END)
     """
 )
 _MOVE_SUSPENSE = movements(
@@ -330,6 +339,18 @@ async def payment(session: AsyncSession, payment_id: UUID) -> Any | None:
 async def batch_members(session: AsyncSession, message_id: str, rail: str) -> Sequence[Any]:
     """The attempts of a batch, named as on the wire, that were not refused: id, amount, currency, batch_id."""
     return (await session.execute(_MEMBERS, {"message_id": message_id, "rail": rail})).all()
+
+
+async def explained_before(session: AsyncSession, row: Any) -> bool:
+    """Whether another booking, out or in like this one, is the payment's (or the batch's) already."""
+    values = {
+        "id": row.id,
+        "attempt": row.attempt_id,
+        "batch": row.end_to_end_id,
+        "direction": "debit" if row.suspended > 0 else "credit",
+        "sign": 1 if row.suspended > 0 else -1,
+    }
+    return bool((await session.execute(_EXPLAINED, values)).scalar_one())
 
 
 async def move_suspense(session: AsyncSession, row: Any, fund_code: str, on: date) -> None:

@@ -141,7 +141,9 @@ def _detail(fields: Fields, number: int, booked: _Booked, *, is_whole: bool) -> 
     exact, unit = amount_of(amount), currency_of(amount, currency)
     if exact is None and is_whole:
         exact, unit = booked.amount, booked.currency
-    one = booked._replace(way=own_way or booked.way, returns=booked.returns or returned is not None)
+    one = booked
+    if returned is not None or (own_way and own_way != booked.way):
+        one = booked._replace(way=own_way or booked.way, returns=booked.returns or returned is not None)
     # A credit that is taken back is money that left, and no payment's; who is credited by a credit is ourselves.
     return Line(
         number,

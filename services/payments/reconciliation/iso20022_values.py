@@ -41,13 +41,16 @@ def _decimal(text: str) -> Decimal:
 
 
 def currency_of(amount: str | None, currency: str | None) -> str:
-    """The currency of an amount.
+    """The currency of an amount; empty where there is none.
 
     Raises:
         Unreadable: it is no code of three capital letters.
     """
-    if amount is None or not currency:
-        return ""
+    return _code(currency) if amount is not None and currency else ""
+
+
+@lru_cache(maxsize=64)
+def _code(currency: str) -> str:
     if not _CURRENCY.fullmatch(currency):
         raise Unreadable("a currency is not three capital letters")
     return currency

@@ -39,7 +39,7 @@ _OUT = (Action.CAME_BACK, Action.CHARGE)
 _IN = (Action.SENT_BACK, Action.ADOPT)
 _APPLICABLE = frozenset({"payee_mismatch", "amount_mismatch"})
 """Kinds whose line names a payment that a person may find it is right about after all."""
-_TO_BE_NAMED = frozenset({"unknown_reference", "orphan", "unknown_credit", "amount_mismatch"})
+_TO_BE_NAMED = frozenset({"unknown_reference", "orphan", "unknown_credit", *_APPLICABLE})
 """Kinds with money in suspense for which a person may find the payment (a reference cut short, a plain credit)."""
 _MEANT: dict[str, str] = {"debit": "settled", "credit": "returned"}
 

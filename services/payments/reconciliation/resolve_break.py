@@ -153,6 +153,8 @@ async def _apply(session: AsyncSession, row: Any, now: datetime) -> None:
     if row.attempt_id is None:
         batch_id, members = await _batch(session, row)
     if row.suspended:
+        if await breaks_repository.explained_before(session, row):
+            raise BreakAction("another booking is that payment's already: this one is a second")
         held = Action.CAME_BACK if row.suspended > 0 else Action.SENT_BACK
         kinds, amount = explaining(held), abs(row.suspended)
         await breaks_repository.post_explanation(session, row, kinds, now.date(), amount=amount, fund=row.fund_code)

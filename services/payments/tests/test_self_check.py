@@ -42,7 +42,7 @@ async def test_a_month_with_every_kind_of_outcome_has_no_difference(make_service
     office = await paid_month(make_service)
     report = await office.self_check()
     assert (report["differences"], report["items"]) == (0, [])
-    assert len(report["checks"]) == 14
+    assert len(report["checks"]) == 15
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,15 @@ async def test_a_month_with_every_kind_of_outcome_has_no_difference(make_service
         ("UPDATE payment_list SET ready_amount = ready_amount + 9", "list_payments", "-9"),
         ("UPDATE payment_list_fund SET amount = amount + 11", "reserved", "-11"),
         ("UPDATE entitlement SET amount = amount - 2", "paid_twice", "2"),
+        (
+            "WITH f AS (INSERT INTO statement_file (source, sha256, received_at, received_by, bytes)"
+            " VALUES ('bank', decode('01', 'hex'), now(), 'x', 1) RETURNING id)"
+            " INSERT INTO reconciliation_break (file_id, number, kind, end_to_end_id, offered, offered_currency,"
+            " created_at, fund_code, suspended)"
+            " SELECT id, 0, 'orphan', '', 'settled', 'KHR', now(), 'TREASURY-20', 13 FROM f",
+            "suspense",
+            "-13",
+        ),
     ],
 )
 async def test_a_planted_difference_is_named(

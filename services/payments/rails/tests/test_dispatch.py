@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
+from services.payments.rails.bank import BankRail
 from services.payments.rails.dispatch_batch import dispatch_batch
 from services.payments.rails.form_batches import DISPATCH, form_batches
 from services.payments.rails.model import BatchState
 from services.payments.rails.policy import RailPolicy
-from services.payments.rails.port import Answer
-from services.payments.rails.tests.builders import camt, entry, group_rejection, pain002
+from services.payments.rails.poll_rails import take_in
+from services.payments.rails.port import Answer, Document, Media
+from services.payments.rails.tests.builders import DEBTOR, camt, entry, group_rejection, pain002
 from services.payments.rails.tests.platform import (
     SERVICE,
     SETTINGS,
@@ -242,9 +245,6 @@ async def test_fault_12_a_dispatch_in_progress_is_not_taken_over_and_a_dead_one_
 
 
 async def test_a_status_report_answers_for_a_batch_whose_call_was_lost(service: TestService, rail: FakeRail):
-    from services.payments.rails.poll_rails import take_in
-    from services.payments.rails.port import Document, Media
-
     batch_id, waiting = await one_batch(service)
     rail.script = [Answer.UNKNOWN]
     await dispatch_batch(service.context, batch_id)
@@ -260,10 +260,43 @@ async def test_a_status_report_answers_for_a_batch_whose_call_was_lost(service: 
     assert (await batch_of(service, batch_id))["state"] == "completed"
 
 
-async def test_the_answer_duplicate_to_a_repeated_file_fails_nobody(service: TestService, rail: FakeRail):
-    from services.payments.rails.poll_rails import take_in
-    from services.payments.rails.port import Document, Media
+async def test_fault_1_a_file_whose_repetition_is_refused_for_its_date_fails_nobody(service: TestService):
+    asked: list[httpx.Request] = []
 
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if len(asked) == 1:
+            raise httpx.ReadTimeout("lost on the way back", request=request)
+        return httpx.Response(422, json={"reason": "DT01"})
+
+    async with httpx.AsyncClient(base_url="http://bank.test", transport=httpx.MockTransport(answer)) as client:
+        use_rail(service, BankRail(client, DEBTOR))
+        waiting = await queue(service, ["0001234567"], rail="bank")
+        await form_batches(service.context)
+        (batch,) = await rows(service, "SELECT id, message_id FROM batch")
+        for _ in range(2):
+            assert await dispatch_batch(service.context, batch["id"]) is BatchState.UNKNOWN
+    assert (len(asked), await states(service, waiting)) == (2, ["unknown"])
+    (health,) = await rows(service, "SELECT failures, opened_at FROM rail_health WHERE rail = 'bank'")
+    assert (health["failures"], health["opened_at"]) == (0, None)  # the bank does answer
+    body = pain002("M1", batch["message_id"], [(waiting[0].reference, "ACCP", "")], group="ACCP")
+    await take_in(service.context, Document("bank", Media.ISO20022, "1", body))
+    assert await states(service, waiting) == ["accepted"]
+
+
+async def test_a_report_on_a_batch_that_was_thought_not_to_have_left_is_believed(service: TestService, rail: FakeRail):
+    batch_id, waiting = await one_batch(service)
+    rail.script = [Answer.DEFERRED]
+    assert await dispatch_batch(service.context, batch_id) is BatchState.FORMED
+    message = (await batch_of(service, batch_id))["message_id"]
+    body = pain002("M1", message, [(one.reference, "ACCP", "") for one in waiting], group="ACCP")
+    await take_in(service.context, Document("bank", Media.ISO20022, "1", body))
+    assert (await batch_of(service, batch_id))["state"] == "submitted"
+    assert await states(service, waiting) == ["accepted", "accepted"]
+    assert await rows(service, "SELECT id FROM reconciliation_break") == []
+
+
+async def test_the_answer_duplicate_to_a_repeated_file_fails_nobody(service: TestService, rail: FakeRail):
     batch_id, waiting = await one_batch(service)
     rail.script = [Answer.UNKNOWN]
     await dispatch_batch(service.context, batch_id)

@@ -158,9 +158,10 @@ async def test_a_line_with_another_payee_may_be_found_right_by_two_persons(servi
     _, (one,) = await sent(service, 1)
     await bank(service, camt("camt.054", "N1", [entry(one.reference, str(one.amount), payee="9999999")]))
     (found,) = await listed(service)
-    assert (found["kind"], found["actions"]) == ("payee_mismatch", ["apply", "no_effect"])
+    assert (found["kind"], found["actions"]) == ("payee_mismatch", ["came_back", "charge", "apply"])
+    assert await suspense(service) == one.amount
     await resolve(service, found, "apply")
-    assert await states(service, [one]) == ["settled"]
+    assert (await states(service, [one]), await suspense(service)) == (["settled"], 0)
 
 
 async def test_what_is_not_explained_grows_old_in_sight(service: TestService):

@@ -139,6 +139,34 @@ async def test_a_booking_whose_reference_the_bank_cut_short_is_given_its_payment
     assert await consistent(service)
 
 
+async def test_a_second_booking_is_never_explained_by_a_payment_that_has_one(service: TestService):
+    _, (one,) = await sent(service, 1)
+    await bank(service, camt("camt.054", "N1", [entry(one.reference, str(one.amount), own="B1")]))
+    second = entry(one.reference[:16], str(one.amount), own="B2")
+    third = entry(one.reference, str(one.amount), own="B3", payee="9999999")
+    await bank(service, camt("camt.054", "N2", [second, third]))
+    for found in await listed(service):
+        named = {"payment_id": str(one.payment_id)} if found["kind"] == "unknown_reference" else {}
+        body = {"action": "apply", "reason": "let us forget about it"} | named
+        proposed = (await act(service, found, "propose", "maker", body)).json()
+        refused = await act(service, proposed, "approve", "checker")
+        assert (refused.status_code, refused.json()["code"]) == (422, "break_action")
+    assert await suspense(service) == 2 * one.amount
+
+
+async def test_a_batch_is_not_the_explanation_of_two_sums(service: TestService):
+    message, (one,) = await sent(service, 1)
+    named = f"<NtryDtls><Btch><PmtInfId>{message}</PmtInfId></Btch></NtryDtls></Ntry>"
+    for number in range(2):
+        line = entry("x", str(one.amount), own=f"SUM{number}")
+        await bank(service, camt("camt.053", f"S{number}", [line[: line.index("<NtryDtls>")] + named]))
+    first, second = await listed(service)
+    await resolve(service, first, "apply")
+    proposed = await act(service, second, "propose", "maker", {"action": "apply", "reason": "seen with the bank"})
+    assert (await act(service, proposed.json(), "approve", "checker")).status_code == 422
+    assert (await states(service, [one]), await suspense(service)) == (["settled"], one.amount)
+
+
 async def test_a_return_that_the_bank_sends_as_a_plain_credit_is_given_its_payment_by_two_persons(
     service: TestService,
 ):

@@ -97,6 +97,7 @@ async def test_a_collection_that_opened_late_ends_by_its_own_window(make_service
     (message,) = (await desk.messages()).values()
     late = cycle.closed().payment_window_until + timedelta(days=20)
     await desk.rows("UPDATE cash_collection SET window_until = :late RETURNING reference", late=late)
+    await desk.rows("UPDATE payment_attempt SET created_at = '2020-07-28' RETURNING id")
     desk.service.clock.advance(late - desk.service.clock.today())
     async with desk.service.database.session() as session:
         ended = await expire_payments(session, desk.service.clock.today(), 3, ["cash"], UUID(int=0))
