@@ -45,7 +45,9 @@ async def send_callbacks(context: Context) -> int:
     sent = 0
     timeout = httpx.Timeout(TIMEOUT_SECONDS)
     transport = GuardedTransport(httpx.AsyncHTTPTransport(trust_env=False))
-    async with httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False) as client:
+    async with httpx.AsyncClient(
+        transport=transport, timeout=timeout, follow_redirects=False, trust_env=False
+    ) as client:
         for _ in range(_MOST):
             now = context.clock.now()
             async with context.database.session() as session:
