@@ -236,8 +236,8 @@ class _Editor:
             self._refuse("members", "too_many_members")
         if len({member.person_ref for member in members}) < len(state.members):
             self._refuse("members", "duplicate_person_ref")
-        representative = state.facts["representative_person_id"]
-        if representative is not None and representative not in {*state.members, *self._rules.people}:
+        representative, was = (of.facts["representative_person_id"] for of in (state, before))
+        if representative not in {None, was, *state.members, *self._rules.people}:  # one already named stays
             self._refuse("representative_person_id", "unknown_person")
 
     def _check_head(self, before: HouseholdState, head: Member) -> None:

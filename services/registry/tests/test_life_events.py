@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from services.registry.tests.building import VILLAGES, Registry
-from services.registry.tests.changing import codes, member, registered, view
+from services.registry.tests.changing import codes, member, patch, registered, view
 from shared.contracts.registry import (
     HouseholdChanged,
     HouseholdDissolved,
@@ -62,6 +62,16 @@ async def test_a_birth_brings_a_child_ends_the_pregnancy_and_is_published(regist
     assert (newborn.birth_date, newborn.relationship) == (date(2020, 6, 15), "child")
     assert not any(item.pregnant for item in state.members)
     assert (state.change, state.effective_on) == ("life_change", date(2020, 6, 15))
+
+
+async def test_a_household_whose_representative_lives_elsewhere_goes_on_living(registry: Registry) -> None:
+    household, elsewhere = await family(registry), await family(registry, "H2")
+    answer = await patch(registry, household, representative_person_id=ids(elsewhere)[0])
+    assert answer.status_code == 200, answer.text
+    born = await tell(registry, "birth", mother_person_id=ids(household)[0], child={"name_en": "Bo", "sex": "male"})
+    assert born.status_code == 201, born.text
+    after = await view(registry, household["id"])
+    assert (len(after["members"]), after["representative_person_id"]) == (4, ids(elsewhere)[0])
 
 
 async def test_the_same_birth_told_twice_is_refused_and_a_twin_is_not(registry: Registry) -> None:
