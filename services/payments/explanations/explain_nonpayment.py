@@ -23,7 +23,7 @@ from services.payments.lists.model import LineReason, ListStatus
 from services.payments.lists.repository import steps_of
 from services.payments.metadata import Record
 from services.payments.programmes.repository import programme_version_of
-from services.payments.reconciliation.repository import lines_of as bank_lines_of
+from services.payments.reconciliation.lines_repository import lines_of as bank_lines_of
 from shared import audit
 from shared.auth import Principal
 

@@ -26,7 +26,7 @@ from services.payments.lists.model import EXPLAINED, LineReason, LineStatus, Lis
 from services.payments.lists.repository import line_of_payment, steps_of
 from services.payments.lists.schemas import StepOut
 from services.payments.metadata import Record
-from services.payments.reconciliation.repository import lines_of
+from services.payments.reconciliation.lines_repository import lines_of
 from shared.auth import Principal
 
 _WAITING = frozenset({ListStatus.APPROVED, ListStatus.DISBURSING, ListStatus.PARTLY_DISBURSED})

@@ -1,8 +1,8 @@
 """What app.py takes from rails and reconciliation: endpoints, jobs, schedules and clients.
 
 For the rest of the service: after committing new `queued` attempts, `enqueue(session, FORM, {}, key=FORM)` sends them
-on at once (the schedule does so within seconds anyway). `reconciliation.repository.lines_of` gives the rails' words on
-attempts, for the explanation of a payment.
+on at once (the schedule does so within seconds anyway). `reconciliation.lines_repository.lines_of` gives the rails'
+words on attempts, for the explanation of a payment.
 """
 
 from __future__ import annotations

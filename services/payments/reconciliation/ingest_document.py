@@ -28,7 +28,7 @@ from services.payments.instructions.model import Outcome
 from services.payments.instructions.outcomes import apply_outcomes, apply_staged_outcomes
 from services.payments.rails import repository as batches
 from services.payments.rails.port import Document
-from services.payments.reconciliation import breaks_repository, repository
+from services.payments.reconciliation import breaks_repository, lines_repository, repository
 from services.payments.reconciliation.check_sequence import check_sequence
 from services.payments.reconciliation.errors import StatementConflict, StatementTooLarge
 from services.payments.reconciliation.model import (
@@ -307,11 +307,11 @@ async def _apply_piece(
 ) -> None:
     """Copy lines to the database, match and apply them, and record how far their lane is, in one transaction."""
     await _stage(session, piece.lines, rules)
-    matched, broken = await repository.match(session, claimed.id, head)
+    matched, broken = await lines_repository.match(session, claimed.id, head)
     applied = await apply_staged_outcomes(session)
     contradicted = [int(c.offered.source_reference.rpartition("#")[2]) for c in applied.contradictions]
     if contradicted:
-        await repository.contradict_lines(session, claimed.id, contradicted)
+        await lines_repository.contradict_lines(session, claimed.id, contradicted)
     broken += contradicted
     await breaks_repository.break_lines(session, claimed.id, broken, now)
     counts = repository.Counts(len(piece.lines), matched - len(contradicted), len(broken))
@@ -322,10 +322,10 @@ async def _stage(session: AsyncSession, lines: Sequence[Line], rules: Rules) -> 
     """Copy lines to the database, each with whether its payee is the one instructed."""
     references = [line.end_to_end_id for line in lines if line.payee_number and line.end_to_end_id]
     if not references:
-        await repository.stage(session, ((line, None) for line in lines))
+        await lines_repository.stage(session, ((line, None) for line in lines))
         return
-    known = await repository.known_payees(session, references)
-    await repository.stage(session, ((line, rules.agrees(line, known.get(line.end_to_end_id))) for line in lines))
+    known = await lines_repository.known_payees(session, references)
+    await lines_repository.stage(session, ((line, rules.agrees(line, known.get(line.end_to_end_id))) for line in lines))
 
 
 async def _apply_group(session: AsyncSession, file_id: UUID, head: DocumentHead, now: datetime) -> None:
@@ -359,7 +359,7 @@ def _refused(attempt_id: UUID, head: DocumentHead, now: datetime) -> Outcome:
 
 
 async def _finish(session: AsyncSession, file_id: UUID, now: datetime) -> Ingested:
-    await batches.complete(session, await repository.touched_batches(session, file_id), now)
+    await batches.complete(session, await lines_repository.touched_batches(session, file_id), now)
     counts = await repository.done(session, file_id)
     await repository.drop_parts(session, file_id)
     return Ingested(False, file_id, counts.lines, counts.matched, counts.breaks)
