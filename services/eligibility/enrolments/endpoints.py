@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.eligibility.access import EnrolmentRead, ProgrammeRead, ProgrammeWrite, ensure_national
+from services.eligibility.access import EnrolmentRead, ProgrammeRead, ProgrammeWrite, ensure_counts, ensure_national
 from services.eligibility.decisions import repository as decisions
 from services.eligibility.enrolments import repository
 from services.eligibility.enrolments.enrol_programme import enrol_programme
@@ -11,7 +11,7 @@ from services.eligibility.enrolments.schemas import EnrolmentView, EnrolRequest,
 from services.eligibility.paging import after_id
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.programmes.errors import NoVersionInForce, ProgrammeUnknown
-from shared.errors import responses
+from shared.errors import Forbidden, responses
 from shared.http import Router, SessionDep
 from shared.pagination import Page, Paging
 
@@ -35,9 +35,10 @@ async def get_enrolments(
     return paging.page([EnrolmentView.model_validate(row) for row in rows], lambda row: {"id": str(row.id)})
 
 
-@router.get("/{code}/summary", responses=responses(ProgrammeUnknown))
+@router.get("/{code}/summary", responses=responses(ProgrammeUnknown, Forbidden))
 async def get_summary(code: str, principal: ProgrammeRead, session: SessionDep) -> ProgrammeCounts:
-    """A programme in numbers, in the caller's area."""
+    """A programme in numbers at this moment, in the caller's area; of an area, for those who see its enrolments."""
+    ensure_counts(principal)
     await _ensure_known(session, code)
     decided, qualified, failed = await decisions.count_last_run(session, principal, code)
     return ProgrammeCounts(

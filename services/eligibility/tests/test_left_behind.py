@@ -183,6 +183,15 @@ async def test_what_is_answered_on_one_day_is_answered_on_the_next_though_househ
     assert await _answers(office, period="2020-07") == today
 
 
+async def test_exact_counts_of_an_area_at_this_moment_are_for_those_who_see_its_enrolments(office: Office) -> None:
+    """Asked for today and tomorrow, they would tell a finance officer of one household."""
+    await _blocked(office)
+    path = f"/programmes/{CODE}/summary"
+    await office.get(path, roles=("finance_officer",), areas=("01",), status=403)
+    assert (await office.get(path, roles=("commune_officer",), areas=("01",)))["not_qualified"] == 10
+    assert (await office.get(path, roles=("finance_officer",)))["not_qualified"] == 25
+
+
 async def test_a_month_is_counted_once_when_it_is_over_and_the_database_refuses_to_change_it(office: Office) -> None:
     await _blocked(office)
     problem = await office.get(BLOCKED, status=404)

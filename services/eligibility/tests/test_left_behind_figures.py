@@ -285,3 +285,12 @@ def test_a_months_change_of_many_households_is_shown() -> None:
     first = _counted(many[:8], None)
     assert _figures(first)[PLACES, "a", "010101", "total"] == 10
     assert _figures(_counted(many, first))["sex", "a", "0101", "female"] == 20
+
+
+def test_a_split_does_not_outlive_its_total() -> None:
+    """Four women and four men left: neither moved by five, but together they did, and four remain."""
+    women = [Home("010101", "a", (("female", "18-59", "none"),))] * 6
+    men = [Home("010101", "a", (("male", "18-59", "none"),))] * 6
+    first = _counted([*women, *men], None)
+    assert _figures(first)["sex", "a", "0101", "male"] == 5
+    assert _figures(_counted([*women[:2], *men[:2]], first)) == {}
