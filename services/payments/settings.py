@@ -87,6 +87,12 @@ class PaymentsSettings(Settings):
     mobile_money_callback_url: str = Field(description="Where the operator sends its callbacks (ours, public).")
     mobile_money_callback_secret: SecretStr = Field(description="Shared key that signs the operator's callbacks.")
     mobile_money_account: str = Field(default="samaki", description="Our own account at the operator: the debit party.")
+    mobile_money_api_key: SecretStr | None = Field(
+        default=None, description="Our key at the operator (X-API-Key), where it gives one."
+    )
+    mobile_money_client_id: str = Field(
+        default="", description="Our name at the operator (X-Client-Id), if it wants one."
+    )
     mobile_money_batch_size: int = Field(default=500, ge=1, le=10_000, description="Transactions in one batch.")
 
     rail_timeout_seconds: float = Field(default=10.0, gt=0, description="Give-up time of one call to a rail.")

@@ -2,6 +2,7 @@
 
 The same words in any order, whatever their case, accents and punctuation, are the same name. Some words in common are
 neither yes nor no (a middle name left out, a second spelling): a person looks at it. None in common is another person.
+Names have no digits: where only an id was given in a name's place, nothing can be told.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def name_agrees(ours: str, theirs: Any) -> bool | None:
         theirs: GSMA's `name` object (firstName, middleName, lastName, fullName, nativeName), or a text.
     """
     wanted, found = words(ours), _variants(theirs)
-    if not wanted or not found:
+    if not wanted or not found or any(character.isdigit() for character in ours):
         return None
     if any(wanted == variant for variant in found):
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
@@ -58,9 +58,17 @@ async def read_capped(response: httpx.Response, limit: int) -> bytes:
 
 
 @asynccontextmanager
-async def open_http(url: str, timeout_seconds: float) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of one rail: a time-out on every step of every call, few connections, no proxy of the environment."""
+async def open_http(
+    url: str, timeout_seconds: float, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of one rail: a time-out on every step of every call, few connections, no proxy of the environment.
+
+    Arguments:
+        headers: what goes with every call, such as our credentials there.
+    """
     limits = httpx.Limits(max_connections=8, max_keepalive_connections=4)
     timeout = httpx.Timeout(timeout_seconds)
-    async with httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=url, timeout=timeout, limits=limits, trust_env=False, headers=headers
+    ) as client:
         yield client

@@ -181,6 +181,8 @@ class MobileMoneyRail:
             code = _code(answer)
             if code in NOT_NOW:
                 return Submission(Answer.DEFERRED, reason=code)
+            if code == DUPLICATE_REQUEST:
+                return Submission(Answer.ACCEPTED, reference=reference)  # a repetition of what it has
             return Submission(Answer.REJECTED, reason_code=code, reason="the operator refused the reversal")
         return submission
 
@@ -341,7 +343,13 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _open(settings: PaymentsSettings) -> AsyncIterator[Rail | None]:
-    async with open_http(settings.mobile_money_url, settings.rail_timeout_seconds) as client:
+    key = settings.mobile_money_api_key
+    given = {
+        "X-API-Key": key.get_secret_value() if key is not None else "",
+        "X-Client-Id": settings.mobile_money_client_id,
+    }
+    headers = {name: value for name, value in given.items() if value}
+    async with open_http(settings.mobile_money_url, settings.rail_timeout_seconds, headers) as client:
         yield MobileMoneyRail(client, settings.mobile_money_callback_url, settings.mobile_money_account)
 
 

@@ -98,7 +98,7 @@ async def ingest_document(
             return Ingested(seen=True)
         reading.begin(claimed.positions)
         while piece := await reading.next():
-            await _apply_piece(session, claimed, opened.reader.head, piece, rules, now)
+            await _apply_piece(session, claimed, opened, piece, rules, now)
     return await _finish(session, claimed.id, now)
 
 
@@ -125,7 +125,7 @@ async def ingest_in_pieces(
             return Ingested(seen=True)
         reading.begin(claimed.positions)
         try:
-            reached = await _apply_lanes(database, reading, claimed, opened.reader.head, rules, now)
+            reached = await _apply_lanes(database, reading, claimed, opened, rules, now)
         except _TakenElsewhere:
             return Ingested(seen=False, file_id=claimed.id, busy=True)
     async with database.session() as session:
@@ -156,7 +156,7 @@ async def _apply_lanes(
     database: Database,
     reading: _Reading,
     claimed: repository.Claimed,
-    head: DocumentHead,
+    opened: _Opened,
     rules: Rules,
     now: datetime,
 ) -> list[int]:
@@ -177,7 +177,7 @@ async def _apply_lanes(
             async with database.session() as session:
                 if not await repository.at_position(session, claimed, lane, position):
                     raise _TakenElsewhere
-                await _apply_piece(session, claimed, head, piece, rules, now)
+                await _apply_piece(session, claimed, opened, piece, rules, now)
             position = piece.until
         return position
 
@@ -303,11 +303,12 @@ async def _claim(
 
 
 async def _apply_piece(
-    session: AsyncSession, claimed: repository.Claimed, head: DocumentHead, piece: _Piece, rules: Rules, now: datetime
+    session: AsyncSession, claimed: repository.Claimed, opened: _Opened, piece: _Piece, rules: Rules, now: datetime
 ) -> None:
     """Copy lines to the database, match and apply them, and record how far their lane is, in one transaction."""
     await _stage(session, piece.lines, rules)
-    matched, broken = await lines_repository.match(session, claimed.id, head)
+    rail, head = opened.document.source, opened.reader.head
+    matched, broken = await lines_repository.match(session, claimed.id, rail, head)
     applied = await apply_staged_outcomes(session)
     contradicted = [int(c.offered.source_reference.rpartition("#")[2]) for c in applied.contradictions]
     if contradicted:

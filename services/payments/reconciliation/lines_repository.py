@@ -48,19 +48,20 @@ _STAGE_COLUMNS = (
     "problem",
 )
 # The order of the tests is the order of what a person wants to know first. A second booking of one payment is told by
-# its entry: the same in camt.054 and camt.053, so two different ones are two bookings, in this file or an earlier one.
+# its entry: the same in camt.054 and camt.053, so two different ones are two bookings, in this file or an earlier one;
+# where the bank gives entries no name, two in one file are two bookings.
+# A rail speaks of its own payments only: an operator's word settles nothing that was sent to a bank.
 # Each reference is looked up by the index, whatever the planner believes of a table that has just grown (LIMIT 1).
 # `repeat`: the same booking was a break before (an unknown debit stands in camt.054 and again in camt.053): one break.
 _MATCH = text(
     """
     WITH paired AS (
-        SELECT s.*, CAST(s.written AS numeric(23, 5)) AS amount,
-            a.id AS attempt_id, a.amount AS expected_amount, a.currency AS expected_currency, a.batch_id,
-            first_value(s.entry) OVER (PARTITION BY s.end_to_end_id, s.kind ORDER BY s.number) AS first_entry,
-            row_number() OVER (PARTITION BY s.end_to_end_id, s.kind ORDER BY s.number) AS nth
-        FROM staged_line s
+        SELECT s.*, a.id AS attempt_id, a.amount AS expected_amount, a.currency AS expected_currency, a.batch_id,
+            first_value(s.entry) OVER alike AS first_entry, row_number() OVER alike AS nth
+        FROM (SELECT *, CAST(written AS numeric(23, 5)) AS amount FROM staged_line) s
         LEFT JOIN LATERAL (SELECT * FROM payment_attempt t
-            WHERE t.end_to_end_id = s.end_to_end_id AND s.end_to_end_id <> '' LIMIT 1) a ON true
+            WHERE t.end_to_end_id = s.end_to_end_id AND t.rail = :rail AND s.end_to_end_id <> '' LIMIT 1) a ON true
+        WINDOW alike AS (PARTITION BY s.end_to_end_id, s.kind, s.amount, s.currency ORDER BY s.number)
     ), judged AS MATERIALIZED (
         SELECT p.*, CASE
             WHEN p.problem <> '' THEN 'unreadable'
@@ -76,6 +77,9 @@ _MATCH = text(
             WHEN p.kind = 'settled' AND p.entry <> '' AND ((p.nth > 1 AND p.entry <> p.first_entry) OR EXISTS (
                 SELECT FROM statement_line e WHERE e.attempt_id = p.attempt_id AND e.kind = 'settled'
                     AND e.verdict = 'matched' AND e.entry <> '' AND e.entry <> p.entry)) THEN 'duplicate'
+            WHEN p.kind = 'settled' AND p.entry = '' AND p.direction = 'debit' AND (p.nth > 1 OR EXISTS (
+                SELECT FROM statement_line e WHERE e.attempt_id = p.attempt_id AND e.file_id = :file_id
+                    AND e.kind = 'settled' AND e.verdict = 'matched' AND e.entry = '')) THEN 'duplicate'
             ELSE 'matched'
         END AS judgement
         FROM paired p
@@ -148,8 +152,11 @@ async def stage(session: AsyncSession, lines: Iterable[tuple[Line, bool | None]]
     await copy_records(session, "staged_line", _STAGE_COLUMNS, (_record(line, agrees) for line, agrees in lines))
 
 
-async def match(session: AsyncSession, file_id: UUID, head: DocumentHead) -> tuple[int, list[int]]:
+async def match(session: AsyncSession, file_id: UUID, rail: str, head: DocumentHead) -> tuple[int, list[int]]:
     """Match the staged lines against what was sent, keep them, and offer what they say for `apply_staged_outcomes`.
+
+    Arguments:
+        rail: whose document it is.
 
     Returns:
         how many matched, and the numbers of those that are breaks.
@@ -157,6 +164,7 @@ async def match(session: AsyncSession, file_id: UUID, head: DocumentHead) -> tup
     await open_stage(session)
     values = {
         "file_id": file_id,
+        "rail": rail,
         "source": head.kind,
         "message_id": head.message_id,
         "codes": list(REASONS),

@@ -117,7 +117,7 @@ def _payee(call: Call, fa: str, hashes: dict[str, bytes], linked: dict[bytes, li
 
 
 def _number_hash(number_hash: KeyedHash, address: Address) -> bytes:
-    return number_hash.digest(normal_number(address.number), f"{address.rail}:{address.provider}")
+    return number_hash.digest(normal_number(address.number, address.rail), f"{address.rail}:{address.provider}")
 
 
 def _due_at(given: Sequence[Disbursement]) -> datetime | None:

@@ -144,7 +144,9 @@ async def _resolve(call: Call, items: Sequence[ResolveItem]) -> list[dict[str, A
     ids = {item.id: hash_of(number_hash, source.code, words.normal(item.id)) for item in items if item.id}
     addresses = {item.fa: words.parse_address(item.fa) for item in items if item.fa}
     numbers = {
-        fa: number_hash.digest(normal_number(a.number), f"{a.rail}:{a.provider}") for fa, a in addresses.items() if a
+        fa: number_hash.digest(normal_number(a.number, a.rail), f"{a.rail}:{a.provider}")
+        for fa, a in addresses.items()
+        if a
     }
     linked = await payees.by_address(call.session, source.code, programme, sorted(set(numbers.values())))
     asked = {*ids.values(), *(owner for owners in linked.values() for owner in owners)}

@@ -70,5 +70,5 @@ async def _failed(call: Call, message: AddressValidation) -> list[tuple[str, str
 
 def _hashes(number_hash: KeyedHash, institution: str, item: AddressInstruction) -> Sequence[bytes]:
     """What an address may be stored as: the message does not say of which kind it is."""
-    number = normal_number(item.address)
-    return [number_hash.digest(number, f"{rail}:{institution}") for rail in sorted(set(words.RAILS.values()))]
+    rails = sorted(set(words.RAILS.values()))
+    return [number_hash.digest(normal_number(item.address, rail), f"{rail}:{institution}") for rail in rails]

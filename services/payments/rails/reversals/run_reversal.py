@@ -41,7 +41,7 @@ async def run_reverse_payment(run: JobRun) -> dict[str, str]:
     if not isinstance(rail, Reverses):
         raise JobFailed("rail_not_configured", "The rail is not configured here, or takes nothing back.")
     answer = Submission(Answer.ACCEPTED)
-    if row.state != ReversalState.ACCEPTED:
+    if row.attempt_state != "returned":  # also what was accepted: the operator may have failed at it since
         answer = await rail.reverse(row.reference, row.id, row.decided_at)
     if answer.answer in (Answer.ACCEPTED, Answer.REJECTED):
         document = await rail.look(row.reference, row.batch_id)

@@ -250,13 +250,13 @@ async def test_a_status_report_answers_for_a_batch_whose_call_was_lost(service: 
     await dispatch_batch(service.context, batch_id)
     message = (await batch_of(service, batch_id))["message_id"]
     body = pain002("M1", message, [(one.reference, "ACCP", "") for one in waiting], group="ACCP")
-    await take_in(service.context, Document("bank", Media.ISO20022, "1", body))
+    await take_in(service.context, Document(rail.name, Media.ISO20022, "1", body))
     assert (await batch_of(service, batch_id))["state"] == "submitted"
     assert await states(service, waiting) == ["accepted", "accepted"]
     assert await dispatch_batch(service.context, batch_id) is BatchState.SUBMITTED
     assert rail.queried == []
     booked = camt("camt.054", "M2", [entry(one.reference, str(one.amount)) for one in waiting])
-    await take_in(service.context, Document("bank", Media.ISO20022, "2", booked))
+    await take_in(service.context, Document(rail.name, Media.ISO20022, "2", booked))
     assert (await batch_of(service, batch_id))["state"] == "completed"
 
 
@@ -290,7 +290,7 @@ async def test_a_report_on_a_batch_that_was_thought_not_to_have_left_is_believed
     assert await dispatch_batch(service.context, batch_id) is BatchState.FORMED
     message = (await batch_of(service, batch_id))["message_id"]
     body = pain002("M1", message, [(one.reference, "ACCP", "") for one in waiting], group="ACCP")
-    await take_in(service.context, Document("bank", Media.ISO20022, "1", body))
+    await take_in(service.context, Document(rail.name, Media.ISO20022, "1", body))
     assert (await batch_of(service, batch_id))["state"] == "submitted"
     assert await states(service, waiting) == ["accepted", "accepted"]
     assert await rows(service, "SELECT id FROM reconciliation_break") == []
@@ -301,10 +301,10 @@ async def test_the_answer_duplicate_to_a_repeated_file_fails_nobody(service: Tes
     rail.script = [Answer.UNKNOWN]
     await dispatch_batch(service.context, batch_id)
     message = (await batch_of(service, batch_id))["message_id"]
-    await take_in(service.context, Document("bank", Media.ISO20022, "1", group_rejection("M1", message, "DUPL")))
+    await take_in(service.context, Document(rail.name, Media.ISO20022, "1", group_rejection("M1", message, "DUPL")))
     assert (await batch_of(service, batch_id))["state"] == "submitted"
     assert await states(service, waiting) == ["sent", "sent"]
-    await take_in(service.context, Document("bank", Media.ISO20022, "2", group_rejection("M2", message, "FF01")))
+    await take_in(service.context, Document(rail.name, Media.ISO20022, "2", group_rejection("M2", message, "FF01")))
     assert await states(service, waiting) == ["failed", "failed"]
 
 

@@ -26,6 +26,8 @@ from services.payments.rails.holder_names import name_agrees
         ("Sok Dara", {"fullName": ""}, None),
         ("Sok Dara", None, None),
         ("", {"fullName": "Sok Dara"}, None),
+        ("9084837", {"fullName": "Sok Dara"}, None),
+        ("HH-12 A", {"fullName": "HH-12 A"}, None),
         ("Sok Dara", ["Sok"], None),
     ],
 )

@@ -11,13 +11,15 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from services.payments.rails import mobile_money
 from services.payments.rails.bank import BankRail
 from services.payments.rails.mobile_money import MobileMoneyRail
 from services.payments.rails.port import Answer, Rail
 from services.payments.rails.tests.builders import DEBTOR, header, instructions
 from services.payments.rails.tests.contract import Counterpart, RailContract
-from services.payments.rails.tests.platform import FakeRail, LostAnswers, mock_bank
+from services.payments.rails.tests.platform import SETTINGS, FakeRail, LostAnswers, mock_bank
 from services.payments.reconciliation.ingest_document import reader_of
+from services.payments.settings import PaymentsSettings
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -125,6 +127,21 @@ async def test_an_operator_has_a_batch_only_if_it_says_so(
     async with answering(status, **answer) as client:
         rail = MobileMoneyRail(client, "http://callbacks.test", "samaki")
         assert (await rail.submit(header(members), members)).answer is meaning
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"mobile_money_api_key": "k-1", "mobile_money_client_id": "treasury"}, ("k-1", "treasury")),
+        ({}, (None, None)),
+    ],
+)
+async def test_the_operator_is_told_who_asks(given: dict[str, Any], told: tuple[Any, Any]):
+    values = {"database_url": NOBODY, "bus": "postgres", "bus_database_url": NOBODY} | SETTINGS | given
+    async with mobile_money.KIND.open(PaymentsSettings(**values)) as rail:
+        assert isinstance(rail, MobileMoneyRail)
+        request = rail._client.build_request("GET", "/heartbeat")
+    assert (request.headers.get("X-API-Key"), request.headers.get("X-Client-Id")) == told
 
 
 async def test_the_bank_says_of_a_closed_account_that_it_is_closed():

@@ -113,6 +113,23 @@ async def test_a_reversal_is_done_when_the_operator_says_so_and_books_nothing_it
     assert [row["action"] for row in audit] == ["reversal.request", "reversal.approve"]
 
 
+async def test_what_the_operator_took_and_then_failed_at_is_refused_and_can_be_asked_for_anew(service: TestService):
+    one, rail = await settled(service)
+    asked = (await ask(service, one)).json()
+    rail.answers = [Submission(Answer.ACCEPTED), Submission(Answer.REJECTED, reason_code="insufficientFunds")]
+    await decide(service, asked)
+    await service.run_jobs()
+    assert (await shown(service, asked))["state"] == "accepted"
+    service.clock.advance(LONGEST_WAIT)
+    await schedule_reversals(service.context)
+    await service.run_jobs()
+    view = await shown(service, asked)
+    assert (view["state"], view["reason_code"]) == ("refused", "insufficientFunds")
+    assert rail.asked[0] == rail.asked[1]
+    assert await states(service, [one]) == ["settled"]
+    assert (await ask(service, one)).status_code == 201
+
+
 async def test_a_lost_answer_is_asked_again_under_the_same_id_and_found_by_looking(service: TestService):
     one, rail = await settled(service)
     asked = (await ask(service, one)).json()

@@ -31,6 +31,7 @@ from services.payments.rails.tests.platform import (
     states,
     use_rail,
 )
+from services.payments.reconciliation import ingest_document
 from shared.testing.plugin import MakeService
 from shared.testing.service import TestService
 
@@ -70,6 +71,32 @@ async def test_a_booking_that_names_nothing_is_an_orphan_and_money_that_nobody_k
     body = camt("camt.053", "S1", [entry("NOTPROVIDED", "5000"), entry("x", "7", direction="CRDT")])
     assert (await bank(service, body)).json()["breaks"] == 2
     assert await breaks(service) == [("orphan", ""), ("unknown_credit", "x")]
+
+
+async def test_a_rail_speaks_of_its_own_payments_only(service: TestService):
+    _, (one,) = await sent(service, 1)
+    body = camt("camt.054", "N1", [entry(one.reference, str(one.amount))])
+    await take_in(service.context, Document("mobile_money", Media.ISO20022, "1", body))
+    assert await states(service, [one]) == ["sent"]
+    assert await breaks(service) == [("unknown_reference", one.reference)]
+    assert await balanced(service)
+
+
+@pytest.mark.parametrize("chunk", [1, 10_000])
+async def test_two_bookings_without_a_name_of_their_own_are_two_bookings(
+    service: TestService, monkeypatch: pytest.MonkeyPatch, chunk: int
+):
+    monkeypatch.setattr(ingest_document, "CHUNK", chunk)
+    _, (one, other) = await sent(service, 2)
+    nameless = [
+        entry(each.reference, str(amount), own="-").replace("<AcctSvcrRef>-</AcctSvcrRef>", "")
+        for each, amount in [(one, one.amount), (one, one.amount), (other, 1), (other, other.amount)]
+    ]
+    assert (await bank(service, camt("camt.054", "N1", nameless))).json()["matched"] == 2
+    assert await states(service, [one, other]) == ["settled", "settled"]
+    assert await breaks(service) == [("duplicate", one.reference), ("amount_mismatch", other.reference)]
+    assert (await bank(service, camt("camt.053", "S1", [nameless[0], nameless[3]]))).json()["breaks"] == 0
+    assert await balanced(service)
 
 
 # --- fault 4 --------------------------------------------------------------------------------------------------------
