@@ -6,10 +6,11 @@ A service subclasses `Settings` and adds its own. Variables are prefixed `SAMAKI
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 
 class Settings(BaseSettings):
@@ -95,3 +96,7 @@ def load_settings(settings_type: type[S]) -> S:
             name = f"SAMAKI_{field.upper()}: " if known else (f"{field}: " if field else "")
             lines.append(f"  {name}{problem['msg']}")
         raise SystemExit("configuration error\n" + "\n".join(lines)) from None
+    except SettingsError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"SAMAKI_{field[1].upper()}: " if field else ""
+        raise SystemExit(f"configuration error\n  {name}is not JSON, as a list must be") from None

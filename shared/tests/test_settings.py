@@ -39,3 +39,13 @@ def test_what_is_missing_or_wrong_is_named(monkeypatch, variables, named):
     assert named in str(stopped.value)
     assert "hidden" not in str(stopped.value)
     assert "carrier-pigeon" not in str(stopped.value)
+
+
+def test_a_list_that_is_not_json_is_named(monkeypatch):
+    class Listed(ProbeSettings):
+        senders: list[str] = []
+
+    monkeypatch.setenv("SAMAKI_SENDERS", "['hidden']")
+    with pytest.raises(SystemExit, match="SAMAKI_SENDERS: is not JSON") as stopped:
+        load_settings(Listed)
+    assert "hidden" not in str(stopped.value)

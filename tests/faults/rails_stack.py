@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -163,7 +164,8 @@ async def rails_stack(directory: Path) -> AsyncIterator[Stack]:
     """Everything running; killed at the end of the block."""
     bank_port, operator_port, api_port = ports.free_ports(3)
     bank_url, operator_url = f"http://127.0.0.1:{bank_port}", f"http://127.0.0.1:{operator_port}"
-    environment = {f"SAMAKI_{name.upper()}": str(value) for name, value in SETTINGS.items()} | {
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in SETTINGS.items()}
+    environment = {f"SAMAKI_{name.upper()}": value for name, value in texts.items()} | {
         "SAMAKI_BANK_URL": bank_url,
         "SAMAKI_MOBILE_MONEY_URL": operator_url,
         "SAMAKI_MOBILE_MONEY_CALLBACK_URL": f"http://127.0.0.1:{api_port}/payments/v1/rails/mobile_money/callbacks",
