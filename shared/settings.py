@@ -97,6 +97,6 @@ def load_settings(settings_type: type[S]) -> S:
             lines.append(f"  {name}{problem['msg']}")
         raise SystemExit("configuration error\n" + "\n".join(lines)) from None
     except SettingsError as error:
-        field = re.search(r'field "(\w+)"', str(error))
-        name = f"SAMAKI_{field[1].upper()}: " if field else ""
+        told = re.search(r'field "(\w+)"', str(error))
+        name = f"SAMAKI_{told[1].upper()}: " if told else ""
         raise SystemExit(f"configuration error\n  {name}is not JSON, as a list must be") from None

@@ -1,6 +1,7 @@
 """A wrong or missing setting stops the start and is named; values are not repeated."""
 
 import pytest
+from pydantic import Field
 
 from shared.settings import load_settings
 from shared.tests.probe.service import ProbeSettings
@@ -43,7 +44,7 @@ def test_what_is_missing_or_wrong_is_named(monkeypatch, variables, named):
 
 def test_a_list_that_is_not_json_is_named(monkeypatch):
     class Listed(ProbeSettings):
-        senders: list[str] = []
+        senders: list[str] = Field(default=[])
 
     monkeypatch.setenv("SAMAKI_SENDERS", "['hidden']")
     with pytest.raises(SystemExit, match="SAMAKI_SENDERS: is not JSON") as stopped:
