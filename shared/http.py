@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Final
+from itertools import islice
+from typing import Annotated, Any, Final, TypeVar
 
 import anyio
 import asyncpg
@@ -43,6 +44,7 @@ from shared.errors import (
 from shared.service import Context
 from shared.tables import idempotency_key
 from shared.telemetry import get_logger
+from shared.text import CODE, MESSAGE, unstorable_in
 
 log = get_logger(__name__)
 MAX_ATTEMPTS: Final = 4
@@ -53,6 +55,7 @@ MAX_STORED_BODY: Final = 1 << 20
 MAX_KEYED_BODY: Final = 8 << 20
 """An Idempotency-Key remembers the hash of the whole body, so the body must be held whole: at most so many bytes."""
 
+MAX_FIELD_ERRORS: Final = 100
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -66,6 +69,7 @@ class TransactionalRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, wrapped."""
         endpoint = super().get_route_handler()
+        is_read_whole = self.body_field is not None and not hasattr(self.endpoint, _ITEM_BY_ITEM)
 
         async def handle(request: Request) -> Response:
             key = request.headers.get("idempotency-key") if request.method in {"POST", "PUT", "PATCH"} else None
@@ -73,9 +77,34 @@ class TransactionalRoute(APIRoute):
                 raise BadRequest(f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} characters.")
             if key is not None and not _has_small_body(request):
                 raise KeyNeedsSmallBody("Leave the key out: large files are idempotent row by row.")
+            await _refuse_unstorable(request, is_read_whole)
             return await _run(request, endpoint, key)
 
         return handle
+
+
+_ITEM_BY_ITEM: Final = "texts_are_judged_item_by_item"
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def judges_texts_itself(endpoint: Endpoint) -> Endpoint:
+    """Decorator: one item of the body with a text that cannot be kept must not stop the others (`shared.text`)."""
+    setattr(endpoint, _ITEM_BY_ITEM, True)
+    return endpoint
+
+
+async def _refuse_unstorable(request: Request, is_read_whole: bool) -> None:
+    """Refuse texts that only the database would refuse. A body that the endpoint reads as a stream is its own to judge.
+
+    Raises:
+        Invalid: a text of the body, the path or the query cannot be kept; every field is named.
+    """
+    wrong = [name for name, value in (*request.path_params.items(), *request.query_params.items()) if "\x00" in value]
+    if is_read_whole:
+        wrong += [_field(("body", *place)) for place in islice(unstorable_in(await request.body()), MAX_FIELD_ERRORS)]
+    if wrong:
+        details = [FieldError(field, CODE, MESSAGE) for field in wrong[:MAX_FIELD_ERRORS]]
+        raise Invalid("Correct the fields named in errors.", errors=details)
 
 
 class KeyNeedsSmallBody(PayloadTooLarge):
@@ -313,7 +342,9 @@ def add_error_handlers(app: FastAPI) -> None:
         kind = BadRequest if malformed else Invalid
         # pydantic's message may repeat the input: only its constraint is shown, never the value.
         details = [FieldError(_field(item["loc"]), item["type"], item["msg"]) for item in error.errors()]
-        return problem_response(kind("Correct the fields named in errors.", errors=details[:100]), request.url.path)
+        return problem_response(
+            kind("Correct the fields named in errors.", errors=details[:MAX_FIELD_ERRORS]), request.url.path
+        )
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)

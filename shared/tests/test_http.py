@@ -4,6 +4,7 @@ import asyncio
 import base64
 
 import httpx
+import pytest
 from sqlalchemy import func, select
 
 from shared.tables import idempotency_key
@@ -88,6 +89,36 @@ async def test_bad_input_names_the_field_and_does_not_repeat_the_value(probe):
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "name"
     assert "xxxx" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"name": "a\\u0000b"}', "name"),
+        (b'{"name": "a\\ud800b"}', "name"),
+        (b'{"name": "well", "notes": [{"text": ["", "\\u0000"]}]}', "notes[0].text[1]"),
+        (b'{"name": "well", "other": {"\\u0000": 1}}', "other"),
+        ('{"name": "a\\u0000b"}'.encode("utf-16"), "name"),
+    ],
+)
+async def test_a_text_that_no_database_keeps_is_refused_and_its_field_named(probe, body, field):
+    headers = probe.token("clerk") | {"content-type": "application/json", "Idempotency-Key": "k1"}
+    answer = await probe.http.post("/probe/v1/things", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, "text_not_storable")]
+    assert await things(probe) == 0
+
+
+async def test_a_nul_in_the_address_is_refused_like_one_in_the_body(probe):
+    answer = await probe.http.get("/probe/v1/things?cursor=a%00", headers=probe.token("clerk"))
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "cursor")
+
+
+async def test_a_text_that_only_looks_like_an_unstorable_one_is_kept_as_it_is(probe):
+    body = b'{"name": "\\\\u0000 and \\ud83d\\ude00"}'
+    headers = probe.token("clerk") | {"content-type": "application/json"}
+    answer = await probe.http.post("/probe/v1/things", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["name"]) == (201, "\\u0000 and \U0001f600")
 
 
 async def test_broken_json_is_a_bad_request(probe):

@@ -6,7 +6,7 @@ What fails opens a case by itself, and what is paid closes it again: see service
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,8 @@ from shared.service import Context
 
 PaymentEvent = PaymentInstructed | PaymentSettled | PaymentFailed | PaymentReturned | PaymentExpired | PaymentExcluded
 
+REFUNDS: Final = "REFUND"
+"""What payments calls the programme of a refund of contributions to an employer; no programme has this name."""
 STATUS: dict[type[PaymentEvent], str] = {
     PaymentInstructed: "instructed",
     PaymentSettled: "settled",
@@ -36,10 +38,14 @@ STATUS: dict[type[PaymentEvent], str] = {
 
 
 async def on_payment_changed(context: Context, session: AsyncSession, events: Sequence[Received[PaymentEvent]]) -> None:
-    """Project a batch of payment events; older versions than the stored one change nothing but the history."""
+    """Project a batch of payment events; older versions than the stored one change nothing but the history.
+
+    A refund is shown beside a case that somebody opens about it; by itself it opens none: no family waits for it.
+    """
     rows = [_row(event) for event in events]
     known = await repository.record_states(session, rows)
-    await follow_payments(context, session, rows, known)
+    benefits = [row for row in rows if row["programme_code"] != REFUNDS]
+    await follow_payments(context, session, benefits, known)
 
 
 def _row(event: Received[PaymentEvent]) -> dict[str, Any]:

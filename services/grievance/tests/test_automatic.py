@@ -134,6 +134,18 @@ async def test_what_is_left_out_because_of_a_hold_or_a_death_opens_nothing(griev
     assert await cases(grievance) == []
 
 
+@pytest.mark.parametrize("status", ["failed", "returned", "excluded"])
+async def test_a_refund_to_an_employer_that_fails_opens_nothing_beside_the_families_cases(
+    grievance: TestService, status: str
+) -> None:
+    refund = {"programme_code": "REFUND", "component": "refund", "beneficiary_reference": "RF-1"}
+    await grievance.deliver(payment("r", status, 2, **refund), payment("p", "failed", 2))
+    assert [case["subject_id"] for case in await cases(grievance)] == [str(uid("payment", "p"))]
+    own = (await Officer(grievance).post("/cases", about_payment("r"))).json()
+    told = (await Officer(grievance).get(f"/cases/{own['id']}")).json()["payment"]
+    assert (told["status"], told["programme_code"]) == (status, "REFUND"), "an employer who complains is understood"
+
+
 async def test_a_family_that_complains_itself_takes_the_place_of_the_automatic_case(grievance: TestService) -> None:
     await grievance.deliver(payment("p", "failed", 2))
     (automatic,) = await cases(grievance)

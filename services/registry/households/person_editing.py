@@ -81,6 +81,8 @@ class PersonEditor:
             given = Number(type="national_id", number=facts.national_id)
             self._number(f"{path}.national_id", person_id, given)
         for index, number in enumerate(facts.identifiers):
+            if number.valid_from and number.valid_until and number.valid_until < number.valid_from:
+                self._refuse(f"{path}.identifiers[{index}].valid_until", "ends_before_start")
             self._number(f"{path}.identifiers[{index}].number", person_id, number)
 
     def _number(self, path: str, person_id: UUID, given: Number) -> None:

@@ -31,6 +31,7 @@ from shared import audit
 from shared.auth import Principal
 from shared.errors import PreconditionFailed, Problem
 from shared.service import Context
+from shared.text import CODE, MESSAGE, Place, unstorable
 
 PREDECESSOR_MISSING = "predecessor_missing"
 
@@ -53,7 +54,9 @@ async def apply_batch(batch: Batch, sent: Sequence[Mapping[str, Any]]) -> list[O
     wanted = {operation.op_id for operation in operations}
     wanted |= {operation.follows for operation in operations if operation.follows is not None}
     known = await repository.applied(batch.session, sorted(wanted))
-    hashes = {id(item): _hash(batch, raw) for item, raw in zip(parsed, sent, strict=True)}
+    hashes = {
+        id(item): _hash(batch, raw) for item, raw in zip(parsed, sent, strict=True) if isinstance(item, Operation)
+    }
     results: dict[int, OperationResult] = {}
     waiting = [item for item in operations if id(item) not in results]
     while waiting:
@@ -70,20 +73,28 @@ async def apply_batch(batch: Batch, sent: Sequence[Mapping[str, Any]]) -> list[O
 
 
 def _parse(sent: Mapping[str, Any]) -> Operation | OperationResult:
+    faults = [(place, CODE, MESSAGE) for place in unstorable(sent)]
+    if faults:
+        return _malformed(sent, faults)
     try:
         return Operation.model_validate(sent)
     except ValidationError as error:
-        errors = [
-            OperationError(field=".".join(map(str, item["loc"])) or "operation", code=item["type"], message=item["msg"])
-            for item in error.errors(include_input=False, include_url=False)
-        ]
-        return OperationResult(
-            op_id=_id_of(sent),
-            status="refused",
-            code="invalid_operation",
-            detail="Correct the fields named.",
-            errors=errors[:50],
-        )
+        found = error.errors(include_input=False, include_url=False)
+        return _malformed(sent, [(item["loc"], item["type"], item["msg"]) for item in found])
+
+
+def _malformed(sent: Mapping[str, Any], faults: Sequence[tuple[Place, str, str]]) -> OperationResult:
+    errors = [
+        OperationError(field=".".join(map(str, place)) or "operation", code=code, message=message)
+        for place, code, message in faults[:50]
+    ]
+    return OperationResult(
+        op_id=_id_of(sent),
+        status="refused",
+        code="invalid_operation",
+        detail="Correct the fields named.",
+        errors=errors,
+    )
 
 
 def _id_of(sent: Mapping[str, Any]) -> UUID | None:

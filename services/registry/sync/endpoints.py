@@ -14,12 +14,13 @@ from services.registry.sync.schemas import SyncAnswer, SyncRequest
 from services.registry.sync.views import change_views
 from shared import audit
 from shared.errors import responses
-from shared.http import ContextDep, Router, SessionDep
+from shared.http import ContextDep, Router, SessionDep, judges_texts_itself
 
 router = Router(prefix="/registry/v1", tags=["sync"])
 
 
 @router.post("/sync", responses=responses(BadCursor))
+@judges_texts_itself
 async def sync(body: SyncRequest, session: SessionDep, context: ContextDep, principal: HouseholdWrite) -> SyncAnswer:
     """Apply a batch of operations, each exactly once; then tell what changed in your area since the cursor.
 

@@ -165,7 +165,7 @@ async def test_a_line_that_the_database_refuses_does_not_stop_the_others(registr
     result, rows = await feed(registry, lines)
     assert result == {"applied": 2, "refused": 2}
     assert {row["feed_id"]: row["code"] for row in rows} == {
-        "good": "", "backwards": "invalid_line", "unwritable": "invalid_line", "dead": "",
+        "good": "", "backwards": "ends_before_start", "unwritable": "invalid_line", "dead": "",
     }  # fmt: skip
 
 

@@ -69,6 +69,27 @@ async def test_a_number_is_unique_per_type_and_its_history_stays(registry: Regis
 # --- consent -------------------------------------------------------------------------------------------------------
 
 
+async def test_a_document_that_ends_before_it_begins_or_cannot_be_kept_is_refused_by_name(registry: Registry) -> None:
+    household = await registered(registry)
+    before = await registry.everything()
+    document = {"type": "birth_certificate", "number": "BC-0001", "valid_from": "2020-06-15"}
+    for wrong, field, code in (
+        ({"valid_until": "2020-06-14"}, "valid_until", "ends_before_start"),
+        ({"issuer": "comm\0une"}, "issuer", "text_not_storable"),
+    ):
+        given = [{**document, **wrong}]
+        body = {"members": [{"person_id": household["head_person_id"], "identifiers": given}]}
+        answer = await patch(registry, household, **body)
+        assert (answer.status_code, codes(answer)) == (422, {(f"members[0].identifiers[0].{field}", code)})
+    assert await registry.everything() == before
+    body = {
+        "members": [
+            {"person_id": household["head_person_id"], "identifiers": [document | {"valid_until": "2020-06-15"}]}
+        ]
+    }
+    assert (await patch(registry, household, **body)).is_success, "valid for a day"
+
+
 async def test_consent_is_given_for_a_purpose_and_withdrawn_and_refused_without(registry: Registry) -> None:
     household = await registered(registry)
     head = household["head_person_id"]

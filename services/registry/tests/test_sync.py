@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from typing import Any
 from uuid import UUID
@@ -160,6 +161,27 @@ async def test_a_bad_operation_is_refused_with_its_reason_and_stops_nobody_elses
     assert "second_head" in errors[1]
     assert "head_too_young" in errors[2]
     assert [row.household_ref for row in await registry.rows("SELECT household_ref FROM household")] == ["T4"]
+
+
+async def test_an_operation_with_a_text_that_cannot_be_kept_is_refused_alone(registry: Registry) -> None:
+    bad = [registration("T1", new_person(name_en="A\0")), registration("T2", new_person()), registration("T3")]
+    bad[1]["reason"] = "a\ud800"
+    asked = json.dumps({"device": "tablet-1", "operations": bad})  # in ASCII, so that the escapes travel
+    headers = registry.officer() | {"content-type": "application/json"}
+    answer = (await registry.http.post(URL, content=asked, headers=headers)).json()
+    assert statuses(answer) == ["refused", "refused", "applied"]
+    errors = [[error["code"] for error in result["errors"]] for result in answer["results"][:2]]
+    assert errors == [["text_not_storable"]] * 2
+    assert answer["results"][1]["errors"][0]["field"] == "reason"
+
+
+async def test_a_document_that_ends_before_it_begins_is_refused_from_a_tablet_too(registry: Registry) -> None:
+    backwards = {"type": "birth_certificate", "number": "BC-1", "valid_from": "2020-01-02", "valid_until": "2020-01-01"}
+    person = new_person()
+    person["facts"]["identifiers"] = [backwards]
+    answer = await sync(registry, registration("T1", person), registration("T2"))
+    assert statuses(answer) == ["refused", "applied"]
+    assert [error["code"] for error in answer["results"][0]["errors"]] == ["ends_before_start"]
 
 
 async def test_an_op_id_used_for_something_else_is_refused(registry: Registry) -> None:
