@@ -99,7 +99,9 @@ async def _refuse_unstorable(request: Request, is_read_whole: bool) -> None:
     Raises:
         Invalid: a text of the body, the path or the query cannot be kept; every field is named.
     """
-    wrong = [name for name, value in (*request.path_params.items(), *request.query_params.items()) if "\x00" in value]
+    wrong = [
+        name for name, value in (*request.path_params.items(), *request.query_params.items()) if "\x00" in str(value)
+    ]
     if is_read_whole:
         wrong += [_field(("body", *place)) for place in islice(unstorable_in(await request.body()), MAX_FIELD_ERRORS)]
     if wrong:
