@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from services.eligibility.conditions.kinds import ConditionKind
 from services.eligibility.conditions.report import Refusal, Report
+from shared.text import CODE, MESSAGE, unstorable
 
 MAX_ENTRIES = 500
 MAX_CODINGS = 20
@@ -109,6 +110,8 @@ def _entry(
         kind = _kind(resource, kinds)
         if kind is None:
             return Entry(index)
+        if (place_of := next(unstorable(resource), None)) is not None:
+            raise FhirError(".".join(map(str, place_of)), CODE, MESSAGE)
         return Entry(index, _report(resource, kind, place, local_time, babies))
     except FhirError as error:
         refusal = error.refusal

@@ -171,6 +171,7 @@ async def test_a_bundle_is_recorded_entry_by_entry(office: Office) -> None:
         visit(subject={"reference": f"Patient/{her}"}),
         visit(subject={"reference": f"Patient/{uuid7()}"}),
         {"resourceType": "Patient"},
+        visit(id="v\0", subject={"reference": f"Patient/{her}"}),
     )
     headers = office.service.token("health_worker") | {"content-type": "application/fhir+json"}
     path = "/eligibility/v1/fhir?facility_code=HC-1&place_code=010203"
@@ -181,6 +182,8 @@ async def test_a_bundle_is_recorded_entry_by_entry(office: Office) -> None:
             (outcome, None),
             ("refused", "person_unknown"),
             ("ignored", None),
+            ("refused", "text_not_storable"),
         ]
+        assert answer.json()[-1]["field"] == "entry[3].resource.id"
     answer = await office.service.http.post(path, content=b"{", headers=headers)
     assert answer.status_code == 400
