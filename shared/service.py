@@ -72,7 +72,7 @@ async def open_context(
         application_name=f"samaki-{service.name}-{role}",
         statement_timeout_s=settings.statement_timeout_seconds if role == "api" else None,
     )
-    context = Context(service, settings, database, clock or SystemClock())
+    context = Context(service, settings, database, clock or SystemClock(settings.zone))
     try:
         if service.resources is None:
             yield context

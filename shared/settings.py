@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from typing import Literal, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 
@@ -22,6 +23,8 @@ class Settings(BaseSettings):
 
     database_url: SecretStr
     """`postgresql://role:password@host:port/database`, the service's own role."""
+    time_zone: str = "Asia/Phnom_Penh"
+    """Where days begin and end: what is due today, what lies in the future, the day that a movement is booked on."""
     database_schema: str = ""
     """Schema of all its tables; empty: the service's name. Set as the search path, so no SQL names it."""
     database_pool_size: int = Field(default=10, ge=1, le=100)
@@ -67,6 +70,20 @@ class Settings(BaseSettings):
     def schema_name(self) -> str:
         """The schema in force."""
         return self.database_schema or self.service
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("must be an IANA time zone, e.g. Asia/Phnom_Penh") from None
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The country's time zone."""
+        return ZoneInfo(self.time_zone)
 
     @model_validator(mode="after")
     def _bus_is_reachable(self) -> Self:

@@ -18,9 +18,5 @@ class EligibilitySettings(Settings):
         description="Connections kept. Points of service ask at once, and wait where there are fewer (p99 of eight "
         "desks: 670 ms with 5, 384 with 16, measured when more than these were opened and closed at each use).",
     )
-    local_hours_from_utc: int = Field(
-        default=7, ge=-12, le=14, description="Hours from UTC of the country's time: an instant's day is taken there."
-    )
-
     require_rehearsal: bool = False
     """A version is published only with an approved rehearsal against what is in force."""

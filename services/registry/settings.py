@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared.clock import Clock
 from shared.crypto import CryptoError, FieldCipher, KeyedHash
 from shared.settings import Settings
 
@@ -23,8 +20,6 @@ class RegistrySettings(Settings):
     hash_key: SecretStr
     """Base64 of 32 bytes, another one: finds an identity number without reading it."""
 
-    time_zone: str = "Asia/Phnom_Penh"
-    """Where "today" is decided: a birth date is in the future by the country's calendar."""
     national_id_pattern: str = r"[0-9]{9}"
     """Form of a national identity number (regular expression, whole value)."""
     phone_pattern: str = r"(\+855|0)[0-9]{8,9}"
@@ -52,15 +47,6 @@ class RegistrySettings(Settings):
     import_abandoned_after_hours: int = Field(default=24, ge=1)
     """When rows of an upload that never finished are deleted."""
 
-    @field_validator("time_zone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError("must be an IANA time zone, e.g. Asia/Phnom_Penh") from None
-        return name
-
     @field_validator("encryption_key")
     @classmethod
     def _encryption_key_works(cls, key: SecretStr) -> SecretStr:
@@ -72,10 +58,6 @@ class RegistrySettings(Settings):
     def _hash_key_works(cls, key: SecretStr) -> SecretStr:
         _refuse_bad_key(KeyedHash, key)
         return key
-
-    def today(self, clock: Clock) -> date:
-        """The date in the country, now."""
-        return clock.now().astimezone(ZoneInfo(self.time_zone)).date()
 
 
 def _refuse_bad_key(user: type[FieldCipher] | type[KeyedHash], key: SecretStr) -> None:

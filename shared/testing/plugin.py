@@ -4,7 +4,7 @@ Fixtures:
     postgres        the session's database server (embedded PostgreSQL 18)
     kafka           bootstrap servers of the session's broker; the test is skipped, with the reason, where none can run
     keys            the session's signing key
-    clock           a clock that stands at 2020-07-01 09:00 UTC
+    clock           a clock that stands at 2020-07-01 09:00 UTC, 16:00 in Phnom Penh
     make_service    `await make_service(SERVICE, **settings)` -> TestService, on a fresh schema of this worker
 """
 
@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import hypothesis
 import pytest
@@ -29,6 +30,7 @@ from shared.testing.schemas import Schemas
 from shared.testing.servers import Servers
 from shared.testing.service import TestService, running
 
+ZONE = ZoneInfo("Asia/Phnom_Penh")
 START = datetime(2020, 7, 1, 9, 0, tzinfo=UTC)
 _SERVERS = pytest.StashKey[Servers]()
 MakeService = Callable[..., Awaitable[TestService]]
@@ -92,7 +94,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> TestKeys:
 @pytest.fixture
 def clock() -> FixedClock:
     """A clock that the test moves."""
-    return FixedClock(START)
+    return FixedClock(START, ZONE)
 
 
 @pytest.fixture(scope="session")

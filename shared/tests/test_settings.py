@@ -32,6 +32,7 @@ def test_settings_are_read_from_the_environment(monkeypatch):
         ({"SAMAKI_BUS": "postgres"}, "SAMAKI_BUS_DATABASE_URL"),
         ({"SAMAKI_HTTP_PORT": "70000"}, "SAMAKI_HTTP_PORT"),
         ({"SAMAKI_BUS": "carrier-pigeon"}, "SAMAKI_BUS"),
+        ({"SAMAKI_TIME_ZONE": "Cambodia"}, "SAMAKI_TIME_ZONE"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(monkeypatch, variables, named):

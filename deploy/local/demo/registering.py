@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
+from zoneinfo import ZoneInfo
 
 from deploy.local.demo.client import DemoFailed, Officer, Screen
 from deploy.local.demo.population import MISTAKES, Household, Population, spoil, write_csv
@@ -123,7 +124,7 @@ def _draw(ministry: Officer, villages: list[str], today: date) -> tuple[list[Hou
     ]
     # A number that two lines share is refused on both: it is taken from a household that is bad anyway.
     taken = next(m.national_id for place in bad_places for m in households[place].members if m.national_id)
-    today = SystemClock().today()
+    today = SystemClock(ZoneInfo("Asia/Phnom_Penh")).today()
     expected: dict[str, str] = {}
     for count, place in enumerate(bad_places):
         mistake = MISTAKES[count % len(MISTAKES)]

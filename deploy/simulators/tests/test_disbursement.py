@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from deploy.simulators.mobile_money.app import create_app
+from services.payments.days import ZONE
 from services.payments.rails.apply_callbacks import apply_callbacks
 from services.payments.rails.dispatch_batch import dispatch_batch
 from services.payments.rails.form_batches import form_batches
@@ -146,7 +147,7 @@ async def test_money_that_comes_back_later_is_returned(service: TestService, ban
 async def test_operators_callbacks_arrive_signed_forged_doubled_and_contradictory(
     service: TestService, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(service.context, "clock", SystemClock())  # the operator signs its own, real time
+    monkeypatch.setattr(service.context, "clock", SystemClock(ZONE))  # the operator signs its own, real time
     rail: Any = service.context.resources.rails.rail("mobile_money")
     rail._client.timeout = 30
     waiting = await queue(service, ["85512000001", "85512990001", "85512990006"])

@@ -18,6 +18,7 @@ import pytest
 
 from deploy.simulators.mobile_money.app import create_app
 from deploy.simulators.tests.test_disbursement import all_dispatched
+from services.payments.days import ZONE
 from services.payments.rails.apply_callbacks import apply_callbacks
 from services.payments.rails.form_batches import form_batches
 from services.payments.rails.mobile_money import MobileMoneyRail
@@ -48,7 +49,7 @@ async def service(
 ) -> AsyncIterator[TestService]:
     url = str(operator.base_url)
     made = await make_service(SERVICE, **SETTINGS | {"mobile_money_url": url, "rail_timeout_seconds": 2.0})
-    monkeypatch.setattr(made.context, "clock", SystemClock())
+    monkeypatch.setattr(made.context, "clock", SystemClock(ZONE))
     async with serving(made.app, lifespan="off") as address:
         rail: Any = made.context.resources.rails.rail("mobile_money")
         monkeypatch.setattr(rail, "_callback_url", address + CALLBACKS)
@@ -310,7 +311,7 @@ def test_a_callback_without_any_date_is_of_today(kind: str) -> None:
     reader.check()
     (line,) = reader.lines()
     assert (line.kind, line.problem) == ("settled", "")
-    assert line.on == SystemClock().now().date()
+    assert line.on == SystemClock(ZONE).today()
 
 
 def test_a_harmonised_code_is_kept_and_free_text_is_not() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from deploy.simulators.mobile_money.app import create_app
 from deploy.simulators.tests.test_disbursement import all_dispatched
+from services.payments.days import ZONE
 from services.payments.rails.apply_callbacks import apply_callbacks
 from services.payments.rails.form_batches import form_batches
 from services.payments.rails.reversals.run_reversal import schedule_reversals
@@ -34,7 +35,7 @@ async def service(
 ) -> AsyncIterator[TestService]:
     url = str(operator.base_url)
     made = await make_service(SERVICE, **SETTINGS | {"mobile_money_url": url, "rail_timeout_seconds": 1.0})
-    monkeypatch.setattr(made.context, "clock", SystemClock())
+    monkeypatch.setattr(made.context, "clock", SystemClock(ZONE))
     async with serving(made.app, lifespan="off") as address:
         rail: Any = made.context.resources.rails.rail("mobile_money")
         monkeypatch.setattr(rail, "_callback_url", address + CALLBACKS)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.eligibility.access import ConditionReport
 from services.eligibility.conditions import file_repository, repository
 from services.eligibility.conditions.errors import BundleInvalid, FileUnknown, FileUnreadable
-from services.eligibility.conditions.fhir import UTC_PLUS, FhirError, Place, read_bundle
+from services.eligibility.conditions.fhir import FhirError, Place, read_bundle
 from services.eligibility.conditions.record_events import Outcome, read_rules, record_events
 from services.eligibility.conditions.record_files import receive_file
 from services.eligibility.conditions.report import Refusal, Reporter
@@ -96,15 +96,14 @@ async def post_bundle(
     """Take in a FHIR R4 bundle of at most 500 entries. Each entry has its own outcome; good ones are recorded."""
     document = await _json(request)
     rules = await read_rules(session)
-    zone = UTC_PLUS[context.settings.local_hours_from_utc]
     try:
-        entries = read_bundle(document, rules.kinds, Place(facility_code, place_code), zone)
+        entries = read_bundle(document, rules.kinds, Place(facility_code, place_code), context.settings.zone)
     except FhirError as error:
         fault = FieldError(error.refusal.field, error.refusal.code, error.refusal.message)
         raise BundleInvalid(error.refusal.message, errors=[fault]) from error
     reporter = Reporter(principal, await repository.employers_of(session, principal.subject))
     reports = [entry.report for entry in entries if entry.report is not None]
-    outcomes = iter(await record_events(session, rules, reporter, reports, clock.now(), "fhir"))
+    outcomes = iter(await record_events(session, rules, reporter, reports, clock, "fhir"))
     answer = [
         _answer(entry.index, next(outcomes)) if entry.report is not None else _unread(entry.index, entry.refusal)
         for entry in entries

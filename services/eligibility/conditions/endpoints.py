@@ -90,7 +90,7 @@ async def post_event(
     """Report one event. 201 when it is new; 200 when the same report was known already."""
     rules = await read_rules(session)
     reporter = Reporter(principal, await repository.employers_of(session, principal.subject))
-    (outcome,) = await record_events(session, rules, reporter, [body], clock.now(), "api")
+    (outcome,) = await record_events(session, rules, reporter, [body], clock, "api")
     if outcome.refusal is not None:
         raise ReportRefused(outcome.refusal)
     assert outcome.event_id is not None, "what is not refused stands"

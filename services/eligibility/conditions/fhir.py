@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -64,7 +64,7 @@ class FhirError(Exception):
         self.refusal = Refusal(field, code, message)
 
 
-def read_bundle(document: Any, kinds: Mapping[str, ConditionKind], place: Place, local_time: timezone) -> list[Entry]:
+def read_bundle(document: Any, kinds: Mapping[str, ConditionKind], place: Place, local_time: tzinfo) -> list[Entry]:
     """The reports of a bundle, in the order of its entries.
 
     Args:
@@ -103,7 +103,7 @@ def _entry(
     resource: Mapping[str, Any],
     kinds: Mapping[str, ConditionKind],
     place: Place,
-    local_time: timezone,
+    local_time: tzinfo,
     babies: Mapping[tuple[UUID, date], int],
 ) -> Entry:
     try:
@@ -150,7 +150,7 @@ def _report(
     resource: Mapping[str, Any],
     kind: ConditionKind,
     place: Place,
-    local_time: timezone,
+    local_time: tzinfo,
     babies: Mapping[tuple[UUID, date], int],
 ) -> Report:
     _check_meaning(resource)
@@ -195,7 +195,7 @@ def _uuid(value: Any, field: str) -> UUID:
         raise FhirError(field, "person_id_invalid", "A person id of the registry is a UUID.") from None
 
 
-def _day(resource: Mapping[str, Any], local_time: timezone) -> date:
+def _day(resource: Mapping[str, Any], local_time: tzinfo) -> date:
     """The local day on which it happened (of a period: began)."""
     name = str(resource["resourceType"])
     field, period = _DATES[name]
@@ -224,7 +224,7 @@ def _number(resource: Mapping[str, Any]) -> int:
 
 
 def _babies(
-    resources: Sequence[Mapping[str, Any]], kinds: Mapping[str, ConditionKind], local_time: timezone
+    resources: Sequence[Mapping[str, Any]], kinds: Mapping[str, ConditionKind], local_time: tzinfo
 ) -> dict[tuple[UUID, date], int]:
     """How many babies were born, by mother and day, from the observations of the bundle that tell so."""
     codes = {(k.babies_code.system, k.babies_code.code) for k in kinds.values() if k.babies_code is not None}
@@ -239,5 +239,4 @@ def _babies(
     return found
 
 
-UTC_PLUS = {hours: timezone(timedelta(hours=hours)) for hours in range(-12, 15)}
 """Fixed zones by their hours from UTC."""

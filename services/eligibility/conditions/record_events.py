@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from services.eligibility.conditions.report import (
     find_fault,
     working_days_between,
 )
+from shared.clock import Clock
 from shared.ids import uuid7
 
 Key = tuple[UUID, str, date]
@@ -58,12 +59,12 @@ _DIFFERS = Refusal(
 
 
 async def record_events(
-    session: AsyncSession, rules: Rules, reporter: Reporter, reports: Sequence[Report], now: datetime, source: str
+    session: AsyncSession, rules: Rules, reporter: Reporter, reports: Sequence[Report], clock: Clock, source: str
 ) -> list[Outcome]:
     """Judge and store reports; each gets its own answer, in their order.
 
     Args:
-        now: the time of recording.
+        clock: tells the time of recording.
         source: how they came: api, file or fhir.
     """
     persons = await repository.find_persons(session, list({report.person_id for report in reports}))
@@ -72,14 +73,14 @@ async def record_events(
     rows: list[dict[str, Any]] = []
     for index, report in enumerate(reports):
         kind, person = rules.kinds.get(report.kind), persons.get(report.person_id)
-        fault = find_fault(report, kind, person, reporter, now.date())
+        fault = find_fault(report, kind, person, reporter, clock.today())
         if fault is not None or kind is None or person is None:
             outcomes[index] = Outcome("refused", refusal=fault)
             continue
         key = (report.person_id, report.kind, day_of(kind, report))
         if key not in first:
             first[key] = index
-            rows.append(_row(report, kind, person, rules, reporter, now, source))
+            rows.append(_row(report, kind, person, rules, reporter, clock, source))
     added = await repository.insert_events(session, rows)
     standing = await _standing(session, rows, added)
     by_key = {_key(row): row for row in rows}
@@ -115,7 +116,7 @@ def _outcome(report: Report, kind: ConditionKind, row: Mapping[str, Any], known:
 
 
 def _row(
-    report: Report, kind: ConditionKind, person: Person, rules: Rules, reporter: Reporter, now: datetime, source: str
+    report: Report, kind: ConditionKind, person: Person, rules: Rules, reporter: Reporter, clock: Clock, source: str
 ) -> dict[str, Any]:
     day = day_of(kind, report)
     return {
@@ -127,7 +128,7 @@ def _row(
         "until": report.until,
         "value": report.value or 0,
         "babies": report.babies or 0,
-        "notice_days": working_days_between(now.date(), day, rules.holidays),
+        "notice_days": working_days_between(clock.today(), day, rules.holidays),
         "episode_days": kind.episode_days,
         "facility_code": report.facility_code,
         "employer_id": report.employer_id,
@@ -135,7 +136,7 @@ def _row(
         "source": source,
         "state": EventState.PENDING if kind.needs_approval else EventState.ACCEPTED,
         "recorded_by": reporter.principal.subject,
-        "recorded_at": now.isoformat(),
+        "recorded_at": clock.now().isoformat(),
     }
 
 

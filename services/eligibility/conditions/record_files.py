@@ -19,6 +19,7 @@ from services.eligibility.conditions.record_events import Outcome, read_rules, r
 from services.eligibility.conditions.report import Report, Reporter
 from shared import audit, jobs
 from shared.auth import Principal
+from shared.clock import Clock
 from shared.errors import PayloadTooLarge
 from shared.ids import uuid7
 
@@ -140,11 +141,11 @@ async def run_file(run: jobs.JobRun) -> dict[str, Any]:
                 counts = await file_repository.count_outcomes(session, file_id)
                 return {"lines": file.total, **counts}
             principal = Principal(file.recorded_by, frozenset(file.roles), tuple(file.areas))
-            await _judge(session, principal, lines, run.context.clock.now())
+            await _judge(session, principal, lines, run.context.clock)
         await run.progress(lines[-1].line, file.total, "lines judged")
 
 
-async def _judge(session: AsyncSession, principal: Principal, lines: Sequence[Any], now: datetime) -> None:
+async def _judge(session: AsyncSession, principal: Principal, lines: Sequence[Any], clock: Clock) -> None:
     rules = await read_rules(session)
     reporter = Reporter(principal, await repository.employers_of(session, principal.subject))
     readable: list[tuple[Any, Report]] = []
@@ -159,7 +160,7 @@ async def _judge(session: AsyncSession, principal: Principal, lines: Sequence[An
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             results.append(_refused(line, where, str(first["type"]), str(first["msg"])))
-    outcomes = await record_events(session, rules, reporter, [report for _, report in readable], now, "file")
+    outcomes = await record_events(session, rules, reporter, [report for _, report in readable], clock, "file")
     results.extend(_results(readable, outcomes))
     await file_repository.set_outcomes(session, results)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -15,14 +14,9 @@ from services.eligibility.coverage.schemas import CoverageQuestion, CoverageView
 from services.eligibility.programmes.errors import NoVersionInForce
 from shared.errors import OutsideArea, responses
 from shared.http import ContextDep, Router, SessionDep
-from shared.service import Context
 
 router = Router(prefix="/eligibility/v1/coverage", tags=["coverage"])
 _PROBLEMS = responses(NoVersionInForce, AskForOne, ReferenceInvalid, CardUnknown, NothingCovered, OutsideArea)
-
-
-def _today(context: Context) -> date:
-    return (context.clock.now() + timedelta(hours=context.settings.local_hours_from_utc)).date()
 
 
 @router.get("", responses=_PROBLEMS)
@@ -39,7 +33,7 @@ async def get_coverage(
     question = CoverageQuestion(
         programme_code=programme_code, reference=reference, household_id=household_id, person_id=person_id
     )
-    return await check_coverage(session, principal, question, _today(context))
+    return await check_coverage(session, principal, question, context.clock.today())
 
 
 @router.post(":check", responses=_PROBLEMS)
@@ -47,4 +41,4 @@ async def post_coverage(
     body: CoverageQuestion, principal: CoverageRead, session: SessionDep, context: ContextDep
 ) -> CoverageView:
     """The same, with the question in the body: nothing about the person is in the address."""
-    return await check_coverage(session, principal, body, _today(context))
+    return await check_coverage(session, principal, body, context.clock.today())

@@ -13,7 +13,6 @@ from typing import Final
 
 from services.eligibility.enrolments.enrol_programme import KIND, job_key
 from services.eligibility.enrolments.looks import to_look_at
-from services.eligibility.local_day import local_day
 from shared import jobs
 from shared.service import Context
 
@@ -23,7 +22,7 @@ EVERY: Final = timedelta(minutes=5)
 
 async def queue_newcomers(context: Context) -> None:
     """The schedule: one job a day for each programme that enrols by itself and that an officer opened."""
-    today = local_day(context)
+    today = context.clock.today()
     async with context.database.session() as session:
         due = {row.programme_code: frozenset(row.after) for row in await to_look_at(session, today)}
         for code in first_to_enrol(due):

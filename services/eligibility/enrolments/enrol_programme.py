@@ -15,7 +15,6 @@ from services.eligibility.enrolments.admit_waiting import admit_waiting
 from services.eligibility.enrolments.enrolling_sql import enrol_chunk, enrol_newcomers_chunk
 from services.eligibility.enrolments.errors import NothingToEnrol
 from services.eligibility.facts.units import unit_bounds
-from services.eligibility.local_day import local_day
 from services.eligibility.programmes import repository as programmes
 from services.eligibility.programmes.errors import NoVersionInForce, ProgrammeUnknown
 from shared import audit, jobs
@@ -109,5 +108,5 @@ async def _remember(session: AsyncSession, run: jobs.JobRun, code: str, on: date
     """An officer's enrolment opens the programme for the daily look, and is that day's look if it was for today."""
     if not automatic:
         await looks.open_programme(session, code, on)
-    if automatic or on == local_day(run.context):
+    if automatic or on == run.context.clock.today():
         await looks.mark_looked(session, code, on)

@@ -105,7 +105,7 @@ async def get_warnings(
 ) -> Page[EnrolmentView]:
     """Whose card ends soon, or has ended and is in its grace, the soonest first, in the caller's area."""
     await _ensure_known(session, code)
-    today = clock.now().date()
+    today = clock.today()
     if until is None:
         version = await programmes.version_in_force(session, code, today)
         days = programmes.compiled(version.document).file.warn_days if version is not None else 60

@@ -19,7 +19,6 @@ from services.eligibility.enrolments import reassessing_sql
 from services.eligibility.enrolments.admit_waiting import admit_waiting
 from services.eligibility.enrolments.reassessments import mark_full, to_reassess
 from services.eligibility.facts.units import unit_bounds
-from services.eligibility.local_day import local_day
 from services.eligibility.programmes import repository as programmes
 from shared import audit, jobs
 from shared.auth import Principal
@@ -51,7 +50,7 @@ async def _enqueue(session: AsyncSession, code: str, on: date, *, full: bool) ->
 
 async def queue_reassessments(context: Context) -> None:
     """The schedule: one job for each programme with enrolments that has something to look at today."""
-    today = local_day(context)
+    today = context.clock.today()
     async with context.database.session() as session:
         for row in await to_reassess(session, today):
             await _enqueue(session, row.programme_code, today, full=row.full)

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.eligibility.left_behind import edition_repository, repository
 from services.eligibility.left_behind.edition import Count, next_edition
 from services.eligibility.left_behind.repository import Kind
-from services.eligibility.local_day import local_day
 from services.eligibility.programmes import repository as programmes
 from shared import audit, jobs
 from shared.service import Context
@@ -40,7 +39,7 @@ class _Edition(NamedTuple):
 
 async def queue_editions(context: Context) -> None:
     """The schedule: one job for each programme whose last month that is over was not counted."""
-    last = local_day(context).replace(day=1) - timedelta(days=1)
+    last = context.clock.today().replace(day=1) - timedelta(days=1)
     period = f"{last:%Y-%m}"
     async with context.database.session() as session:
         for code in await edition_repository.due(session, period, last):

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.eligibility.enrolments.life import Action
 from services.eligibility.enrolments.transitions import move
-from services.eligibility.local_day import local_day
 from services.eligibility.remedies import repository
 from services.eligibility.remedies.redecide import redecide
 from shared import audit
@@ -42,7 +41,7 @@ async def on_appeal(
 async def _lodged(context: Context, session: AsyncSession, appeal: AppealLodged, code: str) -> None:
     if not await repository.open_appeal(session, appeal, code):
         return
-    today = local_day(context)
+    today = context.clock.today()
     if appeal.effect == "continue":
         await move(session, repository.ended_by(code, appeal.beneficiary_id, appeal.decision_id), Action.APPROVE, today)
         await repository.hold(session, code, appeal.beneficiary_id, held=True)
@@ -57,7 +56,7 @@ async def _decided(context: Context, session: AsyncSession, appeal: AppealDecide
         return
     if await repository.still_appealed(session, code, appeal.beneficiary_id):
         return
-    today = local_day(context)
+    today = context.clock.today()
     await repository.hold(session, code, appeal.beneficiary_id, held=False)
     await move(session, repository.suspended_by_appeal(code, appeal.beneficiary_id), Action.RESUME, today)
     await redecide(session, code, appeal.beneficiary_id, today, None, "appeal_decided")

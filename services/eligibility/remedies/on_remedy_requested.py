@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.eligibility.conditions.waive_condition import waive_condition
-from services.eligibility.local_day import local_day
 from services.eligibility.remedies import repository
 from services.eligibility.remedies.redecide import redecide
 from shared import audit
@@ -60,7 +59,7 @@ async def _redecide(context: Context, session: AsyncSession, request: RemedyRequ
     if not codes:
         return _Answer("refused", "programme_unknown", "No programme was decided on for this beneficiary.")
     results = [
-        await redecide(session, each, beneficiary, local_day(context), request.requested_by, "case_remedy")
+        await redecide(session, each, beneficiary, context.clock.today(), request.requested_by, "case_remedy")
         for each in codes
     ]
     done = next((result for result in results if not result.reason_code), None)

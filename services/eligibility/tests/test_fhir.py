@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.eligibility.conditions.fhir import MAX_ENTRIES, UTC_PLUS, Entry, FhirError, Place, read_bundle
+from services.eligibility.conditions.fhir import MAX_ENTRIES, Entry, FhirError, Place, read_bundle
 from services.eligibility.conditions.write_kinds import read_kinds_file
 from services.eligibility.tests.conftest import Office
 from services.eligibility.tests.test_packs import at, mother
@@ -74,7 +75,7 @@ def bundle(*resources: Any, **change: Any) -> dict[str, Any]:
 
 def read(document: Any) -> list[Entry]:
     """Read as in Cambodia: seven hours ahead of UTC."""
-    return read_bundle(document, BY_CODE, Place("HC-1", "010203"), UTC_PLUS[7])
+    return read_bundle(document, BY_CODE, Place("HC-1", "010203"), ZoneInfo("Asia/Phnom_Penh"))
 
 
 def test_a_visit_is_read_with_its_person_and_local_day() -> None:

@@ -20,6 +20,7 @@ from services.payments.accounts.model import seal
 from services.payments.accounts.schemas import AccountIn
 from services.payments.collections import refund_repository, repository
 from services.payments.collections.refund_repository import PROGRAMME
+from services.payments.days import local_day
 from services.payments.emergency_stops.check import ensure_not_stopped, ensure_person_not_stopped
 from services.payments.errors import CollectionState, EmployerNotFound, NoAccount, SamePerson
 from services.payments.fields import plain
@@ -63,7 +64,7 @@ async def propose_refund(
         raise CollectionState(f"Only {plain(over)} is over.", over=plain(over))
     paid_to = await _account(session, principal, resources, employer, account, place_code)
     values = {"fund": fund_code, "employer": employer, "kind": "refund", "amount": exact, "status": "proposed"}
-    values |= {"currency": fund.currency, "on": now.date(), "reference": reference, "by": principal.subject}
+    values |= {"currency": fund.currency, "on": local_day(now), "reference": reference, "by": principal.subject}
     refund = await repository.add_receipt(session, values | {"account": paid_to})
     if refund is None:
         raise CollectionState("This reference was used before.")
@@ -127,8 +128,8 @@ async def approve_refund(session: AsyncSession, principal: Principal, refund_id:
     await open_programme_accounts(session, fund.code, PROGRAMME, fund.currency, [account.rail])
     payment = deterministic_uuid("refund", str(refund_id))
     attempt = attempt_id(payment, 1)
-    await refund_repository.add_payment(session, refund_id, payment, attempt, account.id, now.date())
-    await queue_attempt(session, attempt, now.date())
+    await refund_repository.add_payment(session, refund_id, payment, attempt, account.id, local_day(now))
+    await queue_attempt(session, attempt, local_day(now))
     await enqueue(session, FORM, {}, key=FORM)
     sent = await repository.approve_refund(session, refund_id, principal.subject, payment)
     detail = {"employer": str(refund.employer_id), "amount": plain(refund.amount), "payment_id": str(payment)}

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.days import local_day
 from services.payments.instructions.outcomes import Outcome, apply_outcomes
 from services.payments.lists.model import LineReason
 from services.payments.rails import repository as batches
@@ -71,5 +72,6 @@ async def stop_overtaken(session: AsyncSession, ids: Iterable[UUID], now: dateti
             stopped += leaving
     reason = "Records of the beneficiary were merged: the same benefit is paid under another."
     code = LineReason.MERGED_IDENTITY.value
-    told = [Outcome(attempt, "failed", now.date(), "identity", "merge", code, reason) for attempt in sorted(stopped)]
+    day = local_day(now)
+    told = [Outcome(attempt, "failed", day, "identity", "merge", code, reason) for attempt in sorted(stopped)]
     return (await apply_outcomes(session, told)).applied

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.accounts.repository import current_account
 from services.payments.collections import refund_repository as refunds
+from services.payments.days import local_day
 from services.payments.emergency_stops.check import ensure_not_stopped, ensure_person_not_stopped
 from services.payments.entitlements.repository import is_held
 from services.payments.errors import (
@@ -81,7 +82,7 @@ async def reissue_payment(
     for asked_by in await repository.remedies_asked_by(session, payment_id):
         if asked_by == principal.subject:
             raise SamePerson("You asked for it yourself in a case: somebody else must pay it again.")
-    _, changed = await instruct_again(session, payment, account, now.date())
+    _, changed = await instruct_again(session, payment, account, local_day(now))
     await answer_waiting(session, payment_id)
     await enqueue(session, FORM, {}, key=FORM)
     detail = {"attempt": changed.attempt, "reason": reason, "same_account": same_account}
@@ -113,7 +114,7 @@ async def instruct_again(session: AsyncSession, payment: Record, account: Any, t
 
 
 async def _ensure_free(session: AsyncSession, payment: Record, now: datetime) -> None:
-    if await is_held(session, payment.id, now.date()):
+    if await is_held(session, payment.id, local_day(now)):
         raise PaymentHeld("Release the hold first.")
     await ensure_not_stopped(session, programme_code=payment.programme_code, fund_codes=[payment.fund_code])
     await ensure_person_not_stopped(session, payment.beneficiary_id)

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.days import local_day
 from services.payments.identities.list_repository import judge_merged
 from services.payments.lists.model import EXPLAINED, LineReason, part_id
 from services.payments.metadata import Record
@@ -57,8 +58,7 @@ _BUILD: Final = text(
         CASE WHEN EXISTS (SELECT FROM emergency_stop s WHERE s.scope = 'person' AND s.released_at IS NULL
                           AND s.target = CAST(e.beneficiary_id AS text)) THEN 'stopped' END,
         CASE WHEN EXISTS (SELECT FROM hold h WHERE h.payment_id = e.payment_id AND NOT h.released
-                          AND (h.until IS NULL OR h.until >= CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS
-                          date)))
+                          AND (h.until IS NULL OR h.until >= CAST(:today AS date)))
              THEN 'hold' END,
         CASE WHEN EXISTS (SELECT FROM payment p WHERE p.beneficiary_id = e.beneficiary_id
                           AND p.programme_code = e.programme_code AND p.period = e.period
@@ -209,6 +209,7 @@ async def build_lines(
             "shared": list(shared),
             "ceiling": ceiling,
             "now": now,
+            "today": local_day(now),
         },
     )
     await judge_merged(session, row, after, until, shared=shared, now=now)

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.days import local_day
 from services.payments.ledger.model import AccountType
 from services.payments.ledger.repository import movements, open_accounts, post
 
@@ -63,7 +64,7 @@ _BREAK_GROUP = text(
     INSERT INTO reconciliation_break (file_id, number, kind, attempt_id, end_to_end_id, offered, present_state,
         offered_currency, expected_amount, expected_currency, created_at, on_date, fund_code)
     SELECT :file_id, -1, 'contradiction', a.id, a.end_to_end_id, 'failed', a.state, '', a.amount, a.currency, :now,
-        CAST(:now AS date), p.fund_code
+        CAST(:today AS date), p.fund_code
     FROM payment_attempt a JOIN payment p ON p.id = a.payment_id WHERE a.id = ANY(:ids)
     ON CONFLICT DO NOTHING
     """
@@ -240,7 +241,9 @@ async def break_lines(session: AsyncSession, file_id: UUID, numbers: Sequence[in
 
 async def break_group(session: AsyncSession, file_id: UUID, attempts: Sequence[UUID], now: datetime) -> None:
     """A refusal of a whole batch excludes what is known of these attempts."""
-    await session.execute(_BREAK_GROUP, {"file_id": file_id, "ids": list(attempts), "now": now})
+    await session.execute(
+        _BREAK_GROUP, {"file_id": file_id, "ids": list(attempts), "now": now, "today": local_day(now)}
+    )
 
 
 async def break_statement(

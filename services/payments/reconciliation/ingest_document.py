@@ -24,6 +24,7 @@ from zlib import crc32
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.days import local_day
 from services.payments.instructions.model import Outcome
 from services.payments.instructions.outcomes import apply_outcomes, apply_staged_outcomes
 from services.payments.rails import repository as batches
@@ -351,7 +352,7 @@ def _refused(attempt_id: UUID, head: DocumentHead, now: datetime) -> Outcome:
     return Outcome(
         attempt_id=attempt_id,
         kind="failed",
-        on=now.date(),
+        on=local_day(now),
         source=head.kind,
         source_reference=head.message_id,
         reason_code=head.group_reason,

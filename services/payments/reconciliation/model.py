@@ -32,7 +32,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple, Protocol
-from zoneinfo import ZoneInfo
+
+from services.payments.days import local_day
 
 OutcomeKind = Literal["accepted", "settled", "failed", "returned", "expired"]
 
@@ -40,8 +41,6 @@ DUPLICATE_MESSAGE: Final = frozenset({"DUPL", "DU01", "DU02", "AM05"})
 """ISO 20022 external status reasons of a whole file: a message with this id (or its payments) was received before."""
 DUPLICATE_REFERENCE: Final = "DU04"
 """The same of one transaction: our references are never used twice, so that the bank has this very one."""
-ZONE: Final = ZoneInfo("Asia/Phnom_Penh")
-"""Where the rails are: an instant that they tell in another zone's time fell on their own day."""
 BATCH_PREFIX: Final = "SMK"
 """Begins a batch's message id: what a bank names that books a batch as one sum."""
 _AS_WRITTEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -64,7 +63,7 @@ def own_reference(text: str) -> str:
 
 def rails_day(moment: datetime) -> date:
     """The rails' own day at a moment; one without an offset is in their time already."""
-    return (moment.astimezone(ZONE) if moment.tzinfo is not None else moment).date()
+    return local_day(moment) if moment.tzinfo is not None else moment.date()
 
 
 class BreakKind(StrEnum):

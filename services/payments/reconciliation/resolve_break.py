@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.days import local_day
 from services.payments.errors import FundNotFound
 from services.payments.fields import plain
 from services.payments.funds.repository import fund_by_code
@@ -104,7 +105,7 @@ async def _change_fund(session: AsyncSession, row: Any, fund_code: str, now: dat
     if fund.currency != row.offered_currency:
         raise BreakAction(f"the fund {fund_code} is in {fund.currency}")
     if row.suspended:
-        await breaks_repository.move_suspense(session, row, fund_code, now.date())
+        await breaks_repository.move_suspense(session, row, fund_code, local_day(now))
 
 
 async def approve_resolution(
@@ -126,7 +127,7 @@ async def approve_resolution(
     elif kinds := explaining(action):
         if action is Action.CHARGE:
             await ensure_available(session, row.fund_code, held)
-        await breaks_repository.post_explanation(session, row, kinds, now.date(), amount=held, fund=row.fund_code)
+        await breaks_repository.post_explanation(session, row, kinds, local_day(now), amount=held, fund=row.fund_code)
     await breaks_repository.resolve(session, row.id, by=principal.subject, now=now)
     detail = {"action": row.action, "amount": str(row.suspended), "fund": row.fund_code}
     return await _changed(session, principal, "break.resolve", row, detail)
@@ -157,9 +158,9 @@ async def _apply(session: AsyncSession, row: Any, now: datetime) -> None:
             raise BreakAction("another booking is that payment's already: this one is a second")
         held = Action.CAME_BACK if row.suspended > 0 else Action.SENT_BACK
         kinds, amount = explaining(held), abs(row.suspended)
-        await breaks_repository.post_explanation(session, row, kinds, now.date(), amount=amount, fund=row.fund_code)
+        await breaks_repository.post_explanation(session, row, kinds, local_day(now), amount=amount, fund=row.fund_code)
     if row.kind == "contradiction":
-        await settle_refused(session, _outcome(row, row.attempt_id), now.date())
+        await settle_refused(session, _outcome(row, row.attempt_id), local_day(now))
         return
     for start in range(0, len(members), CHUNK):
         told = [_outcome(row, attempt_id) for attempt_id in members[start : start + CHUNK]]
@@ -169,7 +170,7 @@ async def _apply(session: AsyncSession, row: Any, now: datetime) -> None:
     if charge:
         fund = row.payment_fund
         await ensure_available(session, fund, charge)
-        await breaks_repository.post_explanation(session, row, ("charge",), now.date(), amount=charge, fund=fund)
+        await breaks_repository.post_explanation(session, row, ("charge",), local_day(now), amount=charge, fund=fund)
     if batch_id is not None:
         await batches.complete(session, [batch_id], now)
 

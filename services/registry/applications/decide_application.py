@@ -111,7 +111,7 @@ async def decide_application(
     problems = _check(row, made)
     if problems:
         raise BadApplication("Correct the fields named in errors.", errors=problems)
-    now, today = context.clock.now(), context.settings.today(context.clock)
+    now, today = context.clock.now(), context.clock.today()
     values: dict[str, Any] = {"decided_by": principal.subject, "decided_at": now, "content_cipher": row.content_cipher}
     if made.outcome == "refused":
         until = today + timedelta(days=context.settings.appeal_days)
@@ -167,7 +167,7 @@ async def _carry_out(
     else:
         household_id = row.household_id
         status = _new_status(row, made)
-    today = context.settings.today(context.clock)
+    today = context.clock.today()
     kind = ChangeKind.CORRECTION if row.purpose == "register" else ChangeKind.LIFE_CHANGE
     origin = Origin(kind, ChangeSource.APPLICATION, principal.subject, f"application {row.purpose}", today, row.id)
     await apply_change(session, context, household_id, [("", status)], origin, principal=principal)
@@ -201,7 +201,7 @@ async def appeal_application(
         BadApplication: naming every answer that is wrong.
     """
     row = await load_application(session, principal, application_id, version, ("refused",))
-    today = context.settings.today(context.clock)
+    today = context.clock.today()
     if today > row.appeal_until or row.appeal_of is not None or await repository.has_appeal(session, application_id):
         raise TooLateToAppeal("Bring it to the grievance office.")
     scored = {name: getattr(row, name) for name in ("questionnaire", "answers", "score", "level", "explanation")}

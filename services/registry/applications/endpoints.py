@@ -49,7 +49,7 @@ _STEP = (ApplicationNotFound, OutsideArea, PreconditionFailed, PreconditionRequi
 async def questionnaire(context: ContextDep, _principal: ApplicationRead) -> dict[str, Any]:
     """The proxy-means questionnaire in force today, with its causes and reasons: what a tablet shows."""
     intake = load_intake()
-    found = intake.questionnaire_on(context.settings.today(context.clock))
+    found = intake.questionnaire_on(context.clock.today())
     document = found.model_dump(mode="json", by_alias=True) if found else None
     causes = {"delisting_causes": intake.delisting_causes, "refusal_reasons": intake.refusal_reasons}
     return {"questionnaire": document, **causes}
@@ -174,7 +174,7 @@ async def expiring(
     place: Place = None,
 ) -> Page[ExpiringCard]:
     """Households of your area whose card ends soon: to be visited, soonest first."""
-    today = context.settings.today(context.clock)
+    today = context.clock.today()
     days = context.settings.card_expiry_warning_days if within_days is None else within_days
     after = paging.after()
     try:

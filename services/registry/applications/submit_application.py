@@ -96,7 +96,7 @@ async def _is_own(session: AsyncSession, principal: Principal, household_id: UUI
 
 def assess(context: Context, village_code: str, answers: Any) -> tuple[Score | None, list[FieldError]]:
     """The score by the questionnaire in force today."""
-    questionnaire = load_intake().questionnaire_on(context.settings.today(context.clock))
+    questionnaire = load_intake().questionnaire_on(context.clock.today())
     if questionnaire is None:
         return None, [
             FieldError("answers", "no_questionnaire", "No questionnaire is in force today: tell the ministry.")

@@ -73,7 +73,7 @@ async def give(
     """Record that a person consents."""
     await ensure_person_area(session, principal, person_id)
     known_purpose(new.purpose, new.scope)
-    now, today = context.clock.now(), context.settings.today(context.clock)
+    now, today = context.clock.now(), context.clock.today()
     given_on = new.given_on or today
     if given_on > today:
         message = "The day must not be later than today."
@@ -114,7 +114,7 @@ async def withdraw(
     if found.withdrawn_on is not None:
         raise ConsentWithdrawn("Nothing was changed.")
     values = {"id": consent_id, "by": principal.subject, "now": context.clock.now()}
-    row = (await session.execute(_WITHDRAW, {**values, "on": context.settings.today(context.clock)})).one()
+    row = (await session.execute(_WITHDRAW, {**values, "on": context.clock.today()})).one()
     detail = {"purpose": found.purpose, "scope": found.scope, "consent_id": str(consent_id)}
     await audit.record(session, principal, "consent.withdraw", "person", person_id, detail)
     return ConsentView.model_validate(row._asdict())

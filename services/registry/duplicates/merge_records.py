@@ -53,7 +53,7 @@ async def merge_records(
     merge_id, now = uuid7(), context.clock.now()
     origin = Origin(ChangeKind.CORRECTION, ChangeSource.MERGE, principal.subject, reason, source_id=merge_id)
     await begin_change(session, origin, now)
-    kept = await repository.apply_plan(session, plan, context.settings.today(context.clock), now)
+    kept = await repository.apply_plan(session, plan, context.clock.today(), now)
     merges = _merges(kind, merge_id, retired, surviving, plan)
     await repository.add_merges(session, merges, {"plan": plan.to_json(), **kept}, reason, principal.subject, now)
     await publish_states(session, sorted(plan.touched), now)

@@ -50,7 +50,7 @@ async def undo_merge(
     now = context.clock.now()
     origin = Origin(ChangeKind.CORRECTION, ChangeSource.MERGE, principal.subject, reason, source_id=merge_id)
     await begin_change(session, origin, now)
-    today = context.settings.today(context.clock)
+    today = context.clock.today()
     await repository.undo_plan(session, plan, merge.undo, today, now, merge.merged_at)
     await repository.mark_undone(session, merge_id, principal.subject, reason, now)
     await publish_states(session, sorted(plan.touched), now)

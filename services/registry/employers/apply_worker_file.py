@@ -38,7 +38,7 @@ async def apply_worker_file(run: JobRun) -> Mapping[str, Any]:
         file = await files.find_file(session, file_id)
     if file is None:
         raise JobFailed("worker_file_not_found", "The file is not recorded here.")
-    check = Check(file_id, EVERYWHERE, run.context.settings.today(run.context.clock))
+    check = Check(file_id, EVERYWHERE, run.context.clock.today())
     if file.finished_at is None:
         await _check(run, check)
         await _enter(run, check, file)
@@ -114,7 +114,7 @@ async def _link(run: JobRun, file: Row[Any]) -> None:
 
 
 async def _insure(session: AsyncSession, run: JobRun, file: Row[Any], workers: Sequence[Row[Any]]) -> None:
-    now, today = run.context.clock.now(), run.context.settings.today(run.context.clock)
+    now, today = run.context.clock.now(), run.context.clock.today()
     people = [row.person_id for row in workers]
     given = [row for row in workers if row.consent_means is not None]
     means = [row.consent_means for row in given]

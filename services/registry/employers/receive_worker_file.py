@@ -56,7 +56,7 @@ async def receive_worker_file(
     """
     if employer.closed_on is not None:
         raise EmployerClosed("Register the workers with the employer they have now.")
-    if insured_from > context.settings.today(context.clock):
+    if insured_from > context.clock.today():
         raise BadWorkers("Correct the day.", errors=[problem("insured_from", "date_in_future")])
     file_id = uuid7()
     body = Measured(chunks, context.settings.worker_file_max_bytes)
@@ -87,7 +87,7 @@ async def receive_worker_file(
 async def _stage(context: Context, file_id: UUID, body: Measured) -> int:
     sealer = context.resources.sealer
     taken = formats(context.settings)
-    parser = ColumnParser(file_id, sealer, taken, context.settings.today(context.clock))
+    parser = ColumnParser(file_id, sealer, taken, context.clock.today())
     reader = _Reader(file_id, sealer, taken.national_id)
     rows = 0
     async for lines in read_lines(body):

@@ -57,7 +57,7 @@ async def register_workers(
     employer = await load_employer(session, principal, employer_id)
     if employer.closed_on is not None:
         raise EmployerClosed("Register the workers with the employer they have now.")
-    today, now = context.settings.today(context.clock), context.clock.now()
+    today, now = context.clock.today(), context.clock.now()
     hashes = _hashes(context, body.workers)
     owners = await repository.owners(session, hashes)
     problems = _problems(context, body, hashes, owners, today)
@@ -151,7 +151,7 @@ async def end_insurance(
         BadWorkers: she is not insured with this employer, or was not yet on that day.
     """
     await load_employer(session, principal, employer_id)
-    if until > context.settings.today(context.clock):
+    if until > context.clock.today():
         raise BadWorkers("Correct the day.", errors=[problem("insured_until", "date_in_future")])
     if not await repository.end(session, employer_id, person_id, until):
         message = "The person is not insured with this employer on that day."

@@ -88,7 +88,7 @@ async def make_export(run: JobRun) -> Mapping[str, Any]:
     columns = (*COLUMNS, *OPTIONAL_COLUMNS) if export.optional else COLUMNS
     writer = WRITERS[FileKind(export.kind)](columns)
     sealer: Sealer = run.context.resources.sealer
-    today = run.context.settings.today(run.context.clock)
+    today = run.context.clock.today()
     consent = known_purpose(export.purpose, SCOPE).basis != "law"
     async with run.context.database.session() as session:
         stream = repository.stream_rows(session, export, consent=consent, today=today)

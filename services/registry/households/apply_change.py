@@ -175,7 +175,7 @@ async def _rules(
     people: dict[UUID, Known],
     household_id: UUID,
 ) -> Rules:
-    today = context.settings.today(context.clock)
+    today = context.clock.today()
     villages = {change.village_code for _, change in changes if isinstance(change, SetHousehold)}
     employers = {
         change.facts.employer_id

@@ -32,7 +32,7 @@ async def correct_household(
     """
     effective_on = change.effective_on
     if effective_on is None and change.kind == "life_change":
-        effective_on = context.settings.today(context.clock)
+        effective_on = context.clock.today()
     origin = Origin(ChangeKind(change.kind), ChangeSource.OFFICER, principal.subject, change.reason, effective_on)
     applied = await apply_change(
         session,

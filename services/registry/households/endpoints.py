@@ -94,7 +94,7 @@ async def read(
 ) -> HouseholdView | HouseholdAsOf:
     """One household with its members; names for those whose work needs them, each look being recorded."""
     if as_of is not None or known_at is not None:
-        day = as_of or context.settings.today(context.clock)
+        day = as_of or context.clock.today()
         return await read_as_of(session, principal, household_id, day, known_at, reason)
     view = await read_household(session, context.resources.sealer, principal, household_id, reason)
     response.headers["ETag"] = etag(view.version)

@@ -37,7 +37,7 @@ async def open_household(
     """
     if principal is not None:
         ensure_area(principal, village_code)
-    today, now = context.settings.today(context.clock), context.clock.now()
+    today, now = context.clock.today(), context.clock.now()
     location_class = await writes.class_of(session, village_code, today)
     if location_class is None or not await writes.open_villages(session, [village_code]):
         raise BadHousehold("Correct the village.", errors=[problem("village_code", "unknown_village")])

@@ -42,7 +42,7 @@ async def register_household(
     existing = await households.find_by_ref(session, new.village_code, new.household_ref)
     if existing is not None:
         raise HouseholdExists("Change the one that is there, or give this one its own number.", id=str(existing.id))
-    batch_id, today, now = uuid7(), context.settings.today(context.clock), context.clock.now()
+    batch_id, today, now = uuid7(), context.clock.today(), context.clock.now()
     parser = ColumnParser(batch_id, context.resources.sealer, formats(context.settings), today)
     rows = [_cells(new, member) for member in new.members]
     await imports.stage(session, parser.parse(Table(1, lambda: rows)))

@@ -36,7 +36,7 @@ async def write_change(
         IdentifierRegistered: a number given belongs to somebody else.
     """
     after = edited.state
-    today = context.settings.today(context.clock)
+    today = context.clock.today()
     phones = phones_of(context, edited)
     past = await _Past.load(session, before, origin, today)
     await writes.insert_people(session, [new_person(edited, person_id, phones) for person_id in edited.added])

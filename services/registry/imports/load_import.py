@@ -35,7 +35,7 @@ async def load_import(run: JobRun) -> Mapping[str, Any]:
         found = await repository.find_import(session, import_id)
     if found is None:
         raise JobFailed("import_not_found", "The import is not recorded here.")
-    check = Check(import_id, tuple(found.areas), run.context.settings.today(run.context.clock))
+    check = Check(import_id, tuple(found.areas), run.context.clock.today())
     if found.state == ImportState.RECEIVED:
         await _check(run, check, found.rows, dry_run=found.dry_run, hold=found.newcomers == "hold")
     if found.state != ImportState.FINISHED:

@@ -105,7 +105,7 @@ async def receive_import(
 
 async def _stage_all(context: Context, batch_id: UUID, rows: AsyncIterator[Table]) -> tuple[int, dict[str, int]]:
     settings: RegistrySettings = context.settings
-    today = settings.today(context.clock)
+    today = context.clock.today()
     parser = ColumnParser(batch_id, context.resources.sealer, formats(settings), today)
     staged = 0
     repairs: Counter[str] = Counter()

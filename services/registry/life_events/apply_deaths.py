@@ -62,7 +62,7 @@ async def apply_deaths(
         return {}
     values: dict[str, Any] = {"people": list(feed_ids), "homes": [alone[person] for person in feed_ids]}
     values["days"] = [deaths[feed_id].occurred_on for feed_id in feed_ids.values()]
-    values |= {"today": context.settings.today(context.clock), "areas": list(principal.areas)}
+    values |= {"today": context.clock.today(), "areas": list(principal.areas)}
     by_day: dict[date, list[Row[Any]]] = {}
     for row in await session.execute(_PLAIN, values):
         by_day.setdefault(row.day, []).append(row)

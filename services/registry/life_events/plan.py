@@ -95,7 +95,7 @@ def life_rules(
         employers: those of the employers it names that are there.
     """
     return Rules(
-        today=context.settings.today(context.clock),
+        today=context.clock.today(),
         effective_on=day,
         corrects=False,
         head_min_age=context.settings.head_min_age,
@@ -174,7 +174,7 @@ class _Planner:
         self._principal = principal
         self._origin = origin
         self._path = path
-        self._today = context.settings.today(context.clock)
+        self._today = context.clock.today()
 
     def _at(self, name: str) -> str:
         return _at(self._path, name)

@@ -53,7 +53,7 @@ async def record_life_event(
         BadHousehold, BadLifeEvent: naming everything that cannot be.
         HappenedLater: something recorded after that day contradicts it.
     """
-    today = context.settings.today(context.clock)
+    today = context.clock.today()
     if event.occurred_on > today:
         raise BadLifeEvent("Correct the day.", errors=[problem("occurred_on", "date_in_future")])
     event_id = uuid7()

@@ -75,7 +75,7 @@ async def _problems(session: AsyncSession, context: Context, change: CodeChange)
         problems.append(FieldError("kind", "wrong_shape", message))
     if len({len(code) for code in (*old, *new)}) > 1 or set(old) & set(new) or len(set(old)) < len(old):
         problems.append(FieldError("new_codes", "wrong_codes", "All codes are of one level, and old ones are not new."))
-    if change.effective_on > context.settings.today(context.clock):
+    if change.effective_on > context.clock.today():
         problems.append(FieldError("effective_on", "date_in_future", "Record it on the day when it begins."))
     problems += _placement_problems(change)
     created = {place.code for place in change.new_places}
@@ -116,7 +116,7 @@ async def follow_codes(run: JobRun) -> Mapping[str, Any]:
     while True:
         async with run.context.database.session() as session:
             await run.still_mine(session)
-            now, today = run.context.clock.now(), run.context.settings.today(run.context.clock)
+            now, today = run.context.clock.now(), run.context.clock.today()
             by = run.payload["by"]
             reason = "the village's code changed"
             await begin_change(session, Origin(ChangeKind.LIFE_CHANGE, ChangeSource.PLATFORM, by, reason, today), now)

@@ -54,7 +54,7 @@ async def change_location_class(
 
 async def _reclass_chunk(context: Context, session: AsyncSession) -> int:
     now = context.clock.now()
-    today = context.settings.today(context.clock)
+    today = context.clock.today()
     size = context.settings.import_chunk_households
     origin = Origin(
         ChangeKind.LIFE_CHANGE, ChangeSource.PLATFORM, "system:reclass", "the village's class changed", today

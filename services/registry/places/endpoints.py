@@ -80,7 +80,7 @@ async def list_places(
 async def summarise(session: SessionDep, context: ContextDep, _principal: PlaceRead) -> PlaceSummary:
     """How many places of each level are loaded, and villages by class today."""
     levels = await repository.count_by_level(session)
-    classes = await repository.count_by_class(session, context.settings.today(context.clock))
+    classes = await repository.count_by_class(session, context.clock.today())
     return PlaceSummary(villages_by_class=classes, **{level.value: levels.get(level, 0) for level in Level})
 
 
@@ -115,7 +115,7 @@ async def read_place(
     if found is None:
         raise PlaceNotFound("Look the code up at /registry/v1/places.")
     became = [] if became == [code] else became
-    day = on or context.settings.today(context.clock)
+    day = on or context.clock.today()
     periods = [ClassPeriod.model_validate(row._asdict()) for row in await repository.class_periods(session, code)]
     holding = [period for period in periods if period.valid_from <= day]
     location_class = holding[-1].location_class if holding else None

@@ -178,7 +178,7 @@ async def _apply(
 ) -> OperationResult:
     """Apply it; to `on_version` where that was found to bear it, else to the version it says it builds on."""
     now = batch.context.clock.now()
-    today = batch.context.settings.today(batch.context.clock)
+    today = batch.context.clock.today()
     kind = ChangeKind.REGISTRATION if operation.register_at else ChangeKind(operation.kind)
     reason, since = operation.reason or "tablet", operation.effective_on
     origin = Origin(kind, ChangeSource.TABLET, batch.principal.subject, reason, since or today, operation.op_id)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.days import local_day
 from services.payments.instructions.model import Outcome
 from services.payments.instructions.outcomes import apply_outcomes
 from services.payments.metadata import Record
@@ -56,7 +57,8 @@ async def end_collections(
     state = CollectionState.EXPIRED if kind == "expired" else CollectionState.CANCELLED
     open_ones = await repository.end(session, [row.attempt_id for row in rows], state, now)
     code, words = ("", "") if kind == "expired" else ("cancelled", "The collection was called off.")
-    outcomes = [Outcome(attempt, kind, now.date(), source, "collections", code, words) for attempt in sorted(open_ones)]
+    day = local_day(now)
+    outcomes = [Outcome(attempt, kind, day, source, "collections", code, words) for attempt in sorted(open_ones)]
     # One that ended elsewhere meanwhile says so as a contradiction: its collection is closed all the same.
     await apply_outcomes(session, outcomes)
     await batches.complete(session, sorted({row.batch_id for row in rows if row.batch_id is not None}), now)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payments.days import local_day
 from services.payments.instructions.model import Outcome
 from services.payments.instructions.outcomes import apply_outcomes
 from services.payments.ledger.model import MovementKind
@@ -175,12 +176,12 @@ async def _pay_out(
         },
     )
     assert collected is not None
-    outcome = Outcome(row.attempt_id, "settled", now.date(), "agent", f"{agent.code}/{collected.receipt}")
+    outcome = Outcome(row.attempt_id, "settled", local_day(now), "agent", f"{agent.code}/{collected.receipt}")
     applied = await apply_outcomes(session, [outcome])
     if applied.applied != 1:
         raise PaymentNotPayable("Do not pay it out: the payment was ended elsewhere.")
     await agents.add_paid(session, agent.code, row.amount)
-    await book_float(session, MovementKind.FLOAT_IN, row.attempt_id, agent.code, row.fund_code, row, now.date())
+    await book_float(session, MovementKind.FLOAT_IN, row.attempt_id, agent.code, row.fund_code, row, local_day(now))
     if row.batch_id is not None:
         await batches.complete(session, [row.batch_id], now)
     detail = {"agent": agent.code, "receipt": collected.receipt, "collected_by": collected.collected_by}

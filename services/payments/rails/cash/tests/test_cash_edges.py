@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -43,7 +44,7 @@ async def test_the_last_second_of_the_window_pays_and_the_next_does_not(make_ser
     await desk.open(grants(2))
     told = await desk.messages()
     first, second = await desk.collections()
-    ends = datetime.combine(first["window_until"] + timedelta(days=1), time(0), UTC)
+    ends = datetime.combine(first["window_until"] + timedelta(days=1), time(0), ZoneInfo("Asia/Phnom_Penh"))
     for row, left, status in ((first, timedelta(seconds=1), 200), (second, timedelta(0), 409)):
         desk.service.clock.advance(ends - left - desk.service.clock.now())
         desk.agent = desk.service.token("integration", subject="agent-1")
