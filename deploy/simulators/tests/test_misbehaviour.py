@@ -7,7 +7,6 @@ a reversal: `test_reversals.py`.)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +16,7 @@ import orjson
 import pytest
 
 from deploy.simulators.mobile_money.app import create_app
+from deploy.simulators.tests.conftest import CALLBACKS
 from deploy.simulators.tests.test_disbursement import all_dispatched
 from services.payments.days import ZONE
 from services.payments.rails.apply_callbacks import apply_callbacks
@@ -26,34 +26,12 @@ from services.payments.rails.poll_rails import poll_rails
 from services.payments.rails.port import Answer
 from services.payments.rails.signature import sign
 from services.payments.rails.tests.builders import header, instructions
-from services.payments.rails.tests.platform import SECRET, SERVICE, SETTINGS, balanced, queue, rows, serving, states
+from services.payments.rails.tests.platform import SECRET, balanced, queue, rows, serving, states
 from services.payments.reconciliation.gsma import CALLBACKS as IN_A_ROW
 from services.payments.reconciliation.gsma import COMPLETIONS, TRANSACTION, GsmaReader
 from shared.clock import SystemClock
-from shared.testing.plugin import MakeService
 from shared.testing.service import TestService
 from shared.testing.waiting import wait_for
-
-CALLBACKS = "/payments/v1/rails/mobile_money/callbacks"
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(create_app(SECRET)) as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
-        yield client
-
-
-@pytest.fixture
-async def service(
-    make_service: MakeService, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[TestService]:
-    url = str(operator.base_url)
-    made = await make_service(SERVICE, **SETTINGS | {"mobile_money_url": url, "rail_timeout_seconds": 2.0})
-    monkeypatch.setattr(made.context, "clock", SystemClock(ZONE))
-    async with serving(made.app, lifespan="off") as address:
-        rail: Any = made.context.resources.rails.rail("mobile_money")
-        monkeypatch.setattr(rail, "_callback_url", address + CALLBACKS)
-        yield made
 
 
 async def behave(operator: httpx.AsyncClient, **behaviour: Any) -> None:

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import httpx
-import pytest
 
-from deploy.simulators.mobile_money.app import create_app
 from deploy.simulators.tests.test_disbursement import all_dispatched
-from services.payments.days import ZONE
 from services.payments.rails.apply_callbacks import apply_callbacks
 from services.payments.rails.form_batches import form_batches
 from services.payments.rails.reversals.run_reversal import schedule_reversals
-from services.payments.rails.tests.platform import SECRET, SERVICE, SETTINGS, balanced, queue, rows, serving, states
-from shared.clock import SystemClock
-from shared.testing.plugin import MakeService
+from services.payments.rails.tests.platform import balanced, queue, rows, states
 from shared.testing.service import TestService
 from shared.testing.waiting import wait_for
-
-CALLBACKS = "/payments/v1/rails/mobile_money/callbacks"
-
-
-@pytest.fixture
-async def operator() -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(create_app(SECRET)) as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
-        yield client
-
-
-@pytest.fixture
-async def service(
-    make_service: MakeService, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[TestService]:
-    url = str(operator.base_url)
-    made = await make_service(SERVICE, **SETTINGS | {"mobile_money_url": url, "rail_timeout_seconds": 1.0})
-    monkeypatch.setattr(made.context, "clock", SystemClock(ZONE))
-    async with serving(made.app, lifespan="off") as address:
-        rail: Any = made.context.resources.rails.rail("mobile_money")
-        monkeypatch.setattr(rail, "_callback_url", address + CALLBACKS)
-        yield made
 
 
 async def test_a_payment_is_taken_back_once_though_the_answer_was_lost(
@@ -58,7 +29,7 @@ async def test_a_payment_is_taken_back_once_though_the_answer_was_lost(
     body = {"payment_id": str(one.payment_id), "reason": "the wallet was sold"}
     asks = service.token("payment_officer", subject="asks")
     asked = (await service.http.post("/payments/v1/reversals", json=body, headers=asks)).json()
-    await operator.put("/_control/behaviour", json={"callbacks": "transaction", "stall": 1, "stall_seconds": 2})
+    await operator.put("/_control/behaviour", json={"callbacks": "transaction", "stall": 1, "stall_seconds": 3})
     decides = service.token("payment_approver", subject="decides") | {"If-Match": '"1"'}
     assert (await service.http.post(f"/payments/v1/reversals/{asked['id']}:approve", headers=decides)).is_success
     await service.run_jobs()

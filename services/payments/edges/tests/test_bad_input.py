@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from services.payments.edges.tests.builders import EDGES, SETTINGS, SourceBB, request_id, rows
+from services.payments.edges.tests.mutations import changed, places
 from shared import migrations
 from shared.testing.plugin import MakeService
 
@@ -17,28 +16,6 @@ NASTY: tuple[Any, ...] = (
     None, True, -1, 0, 10**30, 1.5, "", " ", "\x00", "x" * 100_000, "'; DROP TABLE payment; --", "ខ្មែរ", "NaN", "-5",
     "1e400", [], {}, [[]], {"a": {}}, "\ud800",
 )  # fmt: skip
-
-
-def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place of a message."""
-    yield path
-    inner = (
-        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
-    )
-    for key, value in inner:
-        yield from places(value, (*path, key))
-
-
-def changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """The message with another value at one place."""
-    if not path:
-        return value
-    twin = copy.deepcopy(document)
-    inner = twin
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    return twin
 
 
 def encoded(document: Any) -> bytes:
