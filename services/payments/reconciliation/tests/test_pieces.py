@@ -188,7 +188,11 @@ async def test_a_lane_that_is_held_up_holds_up_the_reading(service: TestService,
         assert (await taking).matched == 150
 
 
-async def test_two_workers_at_one_large_file_apply_each_line_once(service: TestService, lanes: None):
+@pytest.mark.parametrize("size", ["small_pieces", "lanes"])
+async def test_two_workers_at_one_file_apply_each_line_once(
+    service: TestService, request: pytest.FixtureRequest, size: str
+):
+    request.getfixturevalue(size)
     _, waiting = await sent(service, 24)
     body = booked(waiting)
     await asyncio.gather(*(pieces(service, body) for _ in range(3)))
@@ -196,17 +200,6 @@ async def test_two_workers_at_one_large_file_apply_each_line_once(service: TestS
     assert await states(service, waiting) == ["settled"] * 24
     (moved,) = await rows(service, "SELECT count(*) AS n FROM movement WHERE kind = 'settle'")
     assert moved["n"] == 24
-    assert await balanced(service)
-
-
-async def test_two_workers_at_one_file_apply_each_line_once(service: TestService, small_pieces: None):
-    _, waiting = await sent(service, 12)
-    body = booked(waiting)
-    await asyncio.gather(*(pieces(service, body) for _ in range(3)))
-    await pieces(service, body)  # whoever was left behind
-    assert await states(service, waiting) == ["settled"] * 12
-    (moved,) = await rows(service, "SELECT count(*) AS n FROM movement WHERE kind = 'settle'")
-    assert moved["n"] == 12
     assert await balanced(service)
 
 
